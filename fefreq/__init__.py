@@ -1,1 +1,89 @@
-"""fefreq."""
+r"""Which frequency is learned when: the diffusion equations of spectral bias, solved by finite elements.
+
+A two-layer network on Fourier features, trained by gradient descent in the tangent-kernel regime, spreads
+and damps its error over frequency space. This package predicts that error field:
+
+>>> import numpy as np, fefreq
+>>> target = fefreq.Target.from_function(lambda x: np.exp(-8 * x[:, 0] ** 2), bounds=[(-1, 1)], shape=128)
+>>> model = fefreq.FourierFeatures(fefreq.Gaussian(scale=3.0), output_std=1.0)
+>>> solution = fefreq.FrequencyDiffusion(model, target).solve(times=[0, 1, 10, 100])
+>>> solution.at([0.0, 1.0, 2.0]).shape
+(4, 3)
+
+Points and frequencies have shape ``(n, d)``, frequencies count cycles per unit length, and training time is
+``t = Σ η``, the sum of the learning rates.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# Where each public name lives. Modules load on first use, so that the command line starts fast.
+_HOMES = {
+    "Gaussian": "densities",
+    "Laplace": "densities",
+    "Mixture": "densities",
+    "StudentT": "densities",
+    "Tabulated": "densities",
+    "Uniform": "densities",
+    "FourierFeatures": "models",
+    "Rates": "models",
+    "Target": "targets",
+    "FrequencyDiffusion": "diffusion",
+    "ConvergenceError": "diffusion",
+    "MeshSolution": "mesh_solution",
+    "RationalKrylov": "propagators",
+    "DenseOracle": "propagators",
+    "Result": "propagators",
+    "ErrorField": "fields",
+    "half_life": "fields",
+    "largest_rate": "kernel_operator",
+    "load": "storage",
+}
+
+__all__ = [
+    "ConvergenceError",
+    "DenseOracle",
+    "ErrorField",
+    "FourierFeatures",
+    "FrequencyDiffusion",
+    "Gaussian",
+    "Laplace",
+    "MeshSolution",
+    "Mixture",
+    "Rates",
+    "RationalKrylov",
+    "Result",
+    "StudentT",
+    "Tabulated",
+    "Target",
+    "Uniform",
+    "__version__",
+    "half_life",
+    "largest_rate",
+    "load",
+]
+
+if TYPE_CHECKING:
+    from fefreq.densities import Gaussian, Laplace, Mixture, StudentT, Tabulated, Uniform
+    from fefreq.diffusion import ConvergenceError, FrequencyDiffusion
+    from fefreq.fields import ErrorField, half_life
+    from fefreq.kernel_operator import largest_rate
+    from fefreq.mesh_solution import MeshSolution
+    from fefreq.models import FourierFeatures, Rates
+    from fefreq.propagators import DenseOracle, RationalKrylov, Result
+    from fefreq.storage import load
+    from fefreq.targets import Target
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value = getattr(import_module(f"fefreq.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'fefreq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

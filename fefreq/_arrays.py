@@ -61,6 +61,13 @@ def real_array(x: ArrayLike, name: str) -> FloatArray:
     return array
 
 
+def _listed(value: Any) -> FloatArray:
+    try:
+        return real_array(value, "the array")
+    except TypeError as error:  # schemas report a ValueError with the path of the key
+        raise ValueError(str(error)) from error
+
+
 class ArrayField:
     """Lets a numpy array stand in a pydantic schema: nested lists in files, arrays in Python."""
 
@@ -70,6 +77,11 @@ class ArrayField:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
-            lambda value: real_array(value, "the array"),
+            _listed,
             serialization=core_schema.plain_serializer_function_ser_schema(lambda array: array.tolist()),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> dict[str, str]:
+        """Describe the array for the reference of experiment files."""
+        return {"type": "array"}

@@ -1,0 +1,41 @@
+"""The command ``fefreq``: solve the diffusion equation of an experiment from the shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fefreq.console import make_fresh, one_sentence
+
+app = typer.Typer(
+    name="fefreq",
+    help="Which frequency is learned when: solve the diffusion equations of spectral bias.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Keep `solve` a named command while there is only one."""
+
+
+@app.command()
+def solve(
+    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML)")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="new or empty folder for the results")],
+) -> None:
+    """Predict the error field of an experiment: solution.nc, solution.pvd and spectrum.png."""
+    with one_sentence("fefreq"):
+        from fefreq.experiment import read_experiment
+        from fefreq.solving import solve_experiment
+
+        solve_experiment(read_experiment(experiment), make_fresh(output))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,281 @@
+"""Experiment files: what is learned, by which model, until when, and what must come out.
+
+An experiment is a TOML file, validated against the classes below; unknown keys, wrong types and impossible
+values are named by their path. Nothing in a file is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from fefreq._arrays import FloatArray
+from fefreq.models import AnyModel, Model
+from fefreq.signals import AnySource, File, Tones
+
+
+class Section(BaseModel):
+    """A table of an experiment file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Times(Section):
+    """Training times ``t = Σ η``: 0, and then ``count`` times from ``first`` to ``last``."""
+
+    first: PositiveFloat = Field(description="first time after 0")
+    last: PositiveFloat = Field(description="last time")
+    count: int = Field(ge=2, description="number of times after 0")
+    spacing: Literal["geometric", "linear"] = Field("geometric", description="how the times are spread")
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Times:
+        if not self.first < self.last:
+            raise ValueError(f"first ({self.first:g}) must be smaller than last ({self.last:g})")
+        return self
+
+    def values(self) -> FloatArray:
+        """The times, shape ``(count + 1,)``."""
+        spread = np.geomspace if self.spacing == "geometric" else np.linspace
+        return np.concatenate([[0.0], spread(self.first, self.last, self.count)])
+
+
+class Diffusion(Section):
+    """How the diffusion equation is solved."""
+
+    order: int = Field(2, ge=1, le=8, description="polynomial degree of the elements")
+    mesh_rtol: PositiveFloat | None = Field(
+        None, description="relative error of the initial spectrum that the mesh aims at; default by dimension"
+    )
+    rtol: float = Field(1e-8, ge=1e-12, lt=1, description="relative error in time")
+    horizon: PositiveFloat | None = Field(
+        None, description="time until which half-lives are predicted; by default the last time"
+    )
+
+
+class Training(Section):
+    """How the networks are trained."""
+
+    width: PositiveInt = Field(description="number of neurons")
+    learning_rate: PositiveFloat | None = Field(
+        None, description="size of a step; by default a tenth of the stability limit"
+    )
+    seeds: PositiveInt = Field(1, description="number of networks, each from an initialisation of its own")
+    seed: int = Field(0, ge=0, description="where the random numbers of all networks begin")
+    start: Literal["antisymmetric", "plain"] = Field(
+        "antisymmetric", description="whether the initial output is exactly zero or a random function"
+    )
+    precision: Literal["float64", "float32"] = Field("float64", description="of parameters and gradients")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the dense path computes")
+    method: Literal["auto", "dense", "transform"] = Field(
+        "auto", description="matrix products, fast transforms, or whichever is faster"
+    )
+
+
+class Frequencies(Section):
+    """Where sources are compared."""
+
+    half_width: PositiveFloat | None = Field(
+        None,
+        description="compared from minus to plus this frequency; by default 1.25 bands of the target",
+    )
+    tones: tuple[float | tuple[float, ...], ...] | None = Field(
+        None, description="frequencies whose half-lives are listed; by default the tones of the target"
+    )
+
+
+class FieldCheck(Section):
+    """The field of one source stays close to another's at every time, relative to the initial error."""
+
+    kind: Literal["field"]
+    source: str = Field("network", description="the source under test")
+    reference: str = Field("pde", description="what it is held against")
+    tolerance: PositiveFloat = Field(
+        description="largest relative L2 difference, mean over seeds, at any time"
+    )
+    each_seed: PositiveFloat | None = Field(None, description="the same for every single seed")
+
+
+class HalfLifeCheck(Section):
+    """Half-lives of the tones agree between two sources wherever they fall inside the run."""
+
+    kind: Literal["half-life"]
+    source: str = "network"
+    reference: str = "pde"
+    tolerance: PositiveFloat = Field(description="largest relative difference")
+
+
+class OrderCheck(Section):
+    """One tone is learned sooner than another by at least a factor."""
+
+    kind: Literal["sooner"]
+    model: str = Field(description="name of the model")
+    source: str = "pde"
+    sooner: int = Field(ge=0, description="index of the tone that is learned first")
+    later: int = Field(ge=0, description="index of the other tone")
+    factor: PositiveFloat = Field(description="smallest ratio of half-lives")
+
+
+class EqualCheck(Section):
+    """All tones have the same half-life, and it falls inside what the source covers."""
+
+    kind: Literal["together"]
+    model: str = Field(description="name of the model")
+    source: str = "pde"
+    tolerance: PositiveFloat = Field(description="largest relative spread of the half-lives")
+
+
+AnyCheck = Annotated[FieldCheck | HalfLifeCheck | OrderCheck | EqualCheck, Field(discriminator="kind")]
+
+
+class Experiment(Section):
+    """One experiment: a target, one or several models, times, and what must come out."""
+
+    title: str = Field(description="heading of the report")
+    question: str = Field("", description="what the experiment answers, in a sentence or two")
+    target: Annotated[AnySource, Field(discriminator="kind")] = Field(description="what is learned")
+    model: AnyModel | None = Field(None, description="the model, if there is one")
+    models: dict[str, AnyModel] = Field(default={}, description="named models, if there are several")
+    times: Annotated[
+        Annotated[Times, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
+        Discriminator(lambda value: "range" if isinstance(value, (dict, Times)) else "list"),
+    ] = Field(description="training times, as a list or a range")
+    pde: Diffusion = Diffusion()
+    training: Training | None = Field(None, description="needed by the harness, not by `fefreq solve`")
+    frequencies: Frequencies = Frequencies()
+    checks: tuple[AnyCheck, ...] = Field((), description="what `harness validate` insists on")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Experiment:
+        if (self.model is None) == (not self.models):
+            raise ValueError("give either one [model] or several [models.NAME]")
+        from fefreq.fields import check_times
+
+        if check_times(self.time_values())[0] != 0:
+            raise ValueError("times must begin with 0, where errors are relative to")
+        for name in self.models:
+            if not name.replace("-", "").replace("_", "").isalnum():
+                raise ValueError(f"the model name {name!r} may hold letters, digits, '-' and '_' only")
+        for check in self.checks:
+            if isinstance(check, (OrderCheck, EqualCheck)) and check.model not in self.named_models():
+                known = ", ".join(self.named_models())
+                raise ValueError(f"a check names the model {check.model!r}, but there is only {known}")
+        return self
+
+    def named_models(self) -> dict[str, Model]:
+        """Models by name; a single one is called ``model``."""
+        return dict(self.models) if self.model is None else {"model": self.model}
+
+    def time_values(self) -> FloatArray:
+        """Training times, shape ``(T,)``."""
+        return self.times.values() if isinstance(self.times, Times) else np.array(self.times)
+
+    def forecast_times(self) -> FloatArray:
+        """Training times and, up to the horizon, twenty more per decade."""
+        times = self.time_values()
+        last, horizon = times[-1], self.pde.horizon
+        if horizon is None or horizon <= last:
+            return times
+        count = int(np.ceil(20 * np.log10(horizon / last)))
+        return np.concatenate([times, np.geomspace(last, horizon, count + 1)[1:]])
+
+    def tones(self, dim: int) -> FloatArray:
+        """Frequencies whose half-lives are of interest, shape ``(tones, d)``."""
+        if self.frequencies.tones is not None:
+            return np.array([np.atleast_1d(tone) for tone in self.frequencies.tones], dtype=np.float64)
+        if isinstance(self.target, Tones):
+            return self.target.tones()
+        return np.zeros((0, dim))
+
+
+class ExperimentError(ValueError):
+    """An experiment file is wrong; the message names the file and each key."""
+
+
+def read_experiment(path: str | Path) -> Experiment:
+    """Read and validate an experiment file.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file; paths in it are relative to its folder.
+
+    Raises
+    ------
+    ExperimentError
+        If the file is missing, is no TOML, or does not describe an experiment.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExperimentError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path} is no TOML file: {error}") from error
+    try:
+        experiment = Experiment.model_validate(content)
+    except ValidationError as error:
+        raise ExperimentError(f"{path}: {describe(error, content)}") from error
+    if isinstance(experiment.target, File) and not experiment.target.path.is_absolute():
+        source = dataclasses.replace(experiment.target, path=path.parent / experiment.target.path)
+        experiment = experiment.model_copy(update={"target": source})
+    return experiment
+
+
+def describe(error: ValidationError, content: object) -> str:
+    """All mistakes of a validation in one line, each with the path of its key in the content."""
+    return "; ".join(_describe_one(item, content) for item in error.errors())
+
+
+def _describe_one(item: Any, content: object) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    path = _path(item["loc"], content, missing=kind == "missing")
+    message = item["msg"].removeprefix("Value error, ")
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(path.rsplit(".", 1)[-1], _known_keys(), n=1)
+        message = "there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
+    elif kind == "missing":
+        message = "this key is missing"
+    elif kind == "union_tag_not_found":
+        message = "the key 'kind' is missing"
+    elif kind == "union_tag_invalid":
+        message = f"there is no kind {context['tag']!r}; there are {context['expected_tags']}"
+    else:
+        message = message[:1].lower() + message[1:]
+    return f"{path}: {message}" if path else message
+
+
+def _path(location: tuple[str | int, ...], content: object, missing: bool) -> str:
+    """Location of a mistake without the names that pydantic adds for the members of unions."""
+    parts: list[str] = []
+    for position, part in enumerate(location):
+        if (isinstance(content, dict) and part in content) or (
+            isinstance(content, (list, tuple)) and isinstance(part, int) and part < len(content)
+        ):
+            content = content[part]  # type: ignore[index]
+        elif not (missing and position == len(location) - 1):
+            continue
+        parts.append(str(part))
+    return ".".join(parts)
+
+
+def _known_keys() -> list[str]:
+    schema = Experiment.model_json_schema()
+    tables = [schema, *schema["$defs"].values()]
+    return sorted({key for table in tables for key in table.get("properties", {})})

@@ -1,0 +1,464 @@
+r"""Values of a finite-element field at arbitrary points: which cell holds each point, and where in it.
+
+A field is :math:`u(x) = \sum_i u_i \varphi_i(x)`, so its values at fixed points are one sparse matrix times
+the vector of unknowns. The matrix is built once and applied to every time, part and channel.
+
+The points are found in three steps. A binary tree of bounding boxes over the cells is descended by all
+points together, one level at a time; the boxes are halved at medians, so the depth is logarithmic however
+unequal the sizes of the cells are. The few cells whose own box holds the point remain as candidates. In
+each the element map :math:`x = F(\hat x)` is inverted by Newton's method, kept inside the reference cell;
+the point lies in the cell when :math:`F(\hat x)` returns to it. That test is made in space and not in the
+reference cell, so that its tolerance (1e-12 of the size of the cell and the rounding of the coordinates)
+means the same in a stretched cell. Cells that are all thin in one oblique direction would have boxes much
+larger than themselves: such meshes are turned to their principal axes first. On a line the intervals are
+sorted instead.
+
+>>> import numpy as np, skfem
+>>> mesh = skfem.MeshTri().refined(3)
+>>> basis = skfem.Basis(mesh, skfem.ElementTriP2())
+>>> field = basis.project(lambda x: x[0] * x[1])
+>>> np.allclose(probe_matrix(basis, [[0.3, 0.7], [0.5, 0.5]]) @ field, [0.21, 0.25])
+True
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fefreq._arrays import FloatArray, as_points
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from skfem import Basis, Mesh
+
+IndexArray = NDArray[np.intp]
+
+_LEAF = 4  # cells in a leaf of the tree
+_BLOCK = 1 << 15  # pairs of a point and a box (or cell) treated at once: bounds the memory
+_RELATIVE = 1e-12  # of the extent of a cell
+_ROUNDING = 32 * np.finfo(np.float64).eps  # of a coordinate: the map sums up to 27 products
+_NEWTON_STEPS = 50
+_STRETCHED = 10.0  # aspect ratio of the mean cell from which turning the axes pays
+
+
+class Locator:
+    """Finds the cells of one mesh that hold given points; build it once for repeated questions.
+
+    Parameters
+    ----------
+    mesh : skfem.Mesh
+        Lines, triangles, quadrilaterals, tetrahedra or hexahedra, straight or of second order.
+
+    Raises
+    ------
+    TypeError
+        If the cells are of another shape.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        shape = mesh.refdom.__name__
+        if shape not in ("RefLine", "RefTri", "RefQuad", "RefTet", "RefHex"):
+            raise TypeError(
+                f"points cannot be located in cells of type {shape}; "
+                "use a mesh of lines, triangles, quadrilaterals, tetrahedra or hexahedra"
+            )
+        self.mesh = mesh
+        self.dim = int(mesh.dim())
+        self._simplex = shape in ("RefTri", "RefTet")
+        self._element = mesh.elem()
+        self._nodes = mesh.dofs.element_dofs
+        self._affine = len(self._nodes) == self.dim + 1
+        # From the centre Newton's method may fail near corners of a distorted cell: then from the corners.
+        corner = np.asarray(mesh.refdom.p, dtype=np.float64).T
+        self._starts = [corner.mean(axis=0), *([] if self._affine else corner)]
+        self._axes = _principal_axes(mesh.doflocs, self._nodes)
+        self._places = self._axes @ mesh.doflocs
+        corners = self._places[:, self._nodes]
+        lower, upper = corners.min(axis=1), corners.max(axis=1)
+        bulge = self._bulge(corners)
+        summands = np.abs(self._axes) @ np.abs(mesh.doflocs)  # turning cancels, their rounding stays
+        magnitude = summands[:, self._nodes].max(axis=1)
+        self._tolerance = _RELATIVE * (upper - lower) + _ROUNDING * magnitude
+        self._lower = lower - bulge - self._tolerance
+        self._upper = upper + bulge + self._tolerance
+        if self.dim == 1:
+            self._sorted = np.argsort(self._lower[0])
+        else:
+            self._order, self._levels = _hierarchy(self._lower, self._upper)
+
+    def __call__(self, points: ArrayLike) -> tuple[IndexArray, FloatArray]:
+        """Find the cell of every point and the point's place in it.
+
+        Parameters
+        ----------
+        points : array_like
+            Shape ``(n, dim)``; ``(n,)`` when the mesh is one-dimensional.
+
+        Returns
+        -------
+        cells : ndarray
+            Shape ``(n,)``: the number of a cell that holds the point, -1 where no cell does.
+        local : ndarray
+            Shape ``(n, dim)``: coordinates in the reference cell, NaN where no cell holds the point.
+
+        Raises
+        ------
+        ValueError
+            If the points have the wrong shape or are not finite.
+        """
+        x = np.ascontiguousarray(self._axes @ as_points(points, self.dim).T)
+        cells = np.full(x.shape[1], -1, dtype=np.intp)
+        local = np.full(x.T.shape, np.nan)
+        for start in self._starts:
+            for which, candidates in self._candidates(x, cells):
+                inside, found = self._invert(x[:, which], candidates, start)
+                cells[which[inside]] = candidates[inside]
+                local[which[inside]] = found[inside]
+        return cells, local
+
+    def _bulge(self, corners: FloatArray) -> FloatArray:
+        """Bound how far a curved cell reaches out of the box of its nodes.
+
+        The displacement of the nodes from the straight cell is interpolated, with a Lebesgue constant of at
+        most 2 for every element of second order (tetrahedra 2, hexahedra 1.25³).
+        """
+        vertices = self.mesh.refdom.nnodes
+        if corners.shape[1] == vertices:
+            return np.zeros((self.dim, corners.shape[2]))
+        element = vertex_element(self.mesh)
+        reference = np.asarray(self._element.doflocs).T
+        weights = np.array([element.lbasis(reference, i)[0] for i in range(vertices)])
+        displacement = corners - np.einsum("dvc,vn->dnc", corners[:, :vertices], weights)
+        bulge: FloatArray = 2 * np.abs(displacement).max(axis=1)
+        return bulge
+
+    def _candidates(self, x: FloatArray, cells: IndexArray) -> Iterator[tuple[IndexArray, IndexArray]]:
+        """Yield pairs of points and cells whose box holds the point, until ``cells`` knows them all."""
+        if self.dim == 1:
+            yield from self._neighbours(x, cells)
+            return
+        pending = [(0, np.arange(len(cells)), np.zeros(len(cells), dtype=np.intp))]
+        while pending:
+            level, which, boxes = pending.pop()
+            if len(which) > _BLOCK:  # the halves wait their turn, and points found meanwhile drop out
+                half = len(which) // 2
+                pending += [(level, which[half:], boxes[half:]), (level, which[:half], boxes[:half])]
+                continue
+            unknown = cells[which] < 0
+            which, boxes = which[unknown], boxes[unknown]
+            if level == len(self._levels):
+                yield which, self._order[boxes]
+                continue
+            fan = self._levels[level][0].shape[1] // (self._levels[level - 1][0].shape[1] if level else 1)
+            boxes = (boxes[:, None] * fan + np.arange(fan)).ravel()
+            which = np.repeat(which, fan)
+            inside = np.ones(len(which), dtype=bool)
+            for lower, upper, coordinate in zip(*self._levels[level], x, strict=True):
+                place = coordinate.take(which)
+                inside &= (lower.take(boxes) <= place) & (place <= upper.take(boxes))
+            pending.append((level + 1, which[inside], boxes[inside]))
+
+    def _neighbours(self, x: FloatArray, cells: IndexArray) -> Iterator[tuple[IndexArray, IndexArray]]:
+        """Yield the intervals that begin before and after each point of a line."""
+        before = np.searchsorted(self._lower[0, self._sorted], x[0], side="right") - 1
+        for shift in (0, -1):
+            which = np.flatnonzero(cells < 0)
+            yield which, self._sorted[np.clip(before[which] + shift, 0, None)]
+
+    @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # cells without volume hold nothing
+    def _invert(
+        self, x: FloatArray, cells: IndexArray, start: FloatArray
+    ) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Solve ``F(local) = x`` in one cell for each point; say where there is a solution in the cell."""
+        local = np.repeat(start[:, None], len(cells), axis=1)
+        tolerance = self._tolerance[:, cells]
+        inside = np.zeros(len(cells), dtype=bool)
+        active = np.arange(len(cells))
+        last = np.full(len(cells), np.inf)
+        for _ in range(_NEWTON_STEPS):
+            nodes = self._places[:, self._nodes[:, cells[active]]]
+            image, jacobian = _map(self._element, nodes, local[:, active])
+            residual = x[:, active] - image
+            solved = (np.abs(residual) <= tolerance[:, active]).all(axis=0)
+            inside[active[solved]] = True
+            solution = local[:, active] + _solve(jacobian, residual)
+            moved = _into_cell(solution, self._simplex)
+            step = np.abs(moved - local[:, active]).max(axis=0)
+            going = ~solved & ((step > 0.01) | (step < last[active] / 2))  # neither if not a number
+            if self._affine:  # the first step is exact but for rounding
+                going &= np.abs(solution - moved).max(axis=0) < 1e-3
+            last[active] = step
+            active = active[going]
+            local[:, active] = moved[:, going]
+            if len(active) == 0:
+                break
+        return inside, local.T
+
+
+def locate(mesh: Mesh, points: ArrayLike) -> tuple[IndexArray, FloatArray]:
+    """Find the cell that holds each point, and the point's coordinates in the reference cell.
+
+    Parameters
+    ----------
+    mesh : skfem.Mesh
+        Lines, triangles, quadrilaterals, tetrahedra or hexahedra.
+    points : array_like
+        Shape ``(n, dim)``; ``(n,)`` when the mesh is one-dimensional.
+
+    Returns
+    -------
+    cells : ndarray
+        Shape ``(n,)``; -1 where a point lies outside the mesh.
+    local : ndarray
+        Shape ``(n, dim)``; NaN where a point lies outside the mesh.
+
+    Raises
+    ------
+    TypeError
+        If the cells are of another shape.
+    ValueError
+        If the points have the wrong shape or are not finite.
+
+    Examples
+    --------
+    >>> import skfem
+    >>> locate(skfem.MeshLine([0.0, 1.0, 3.0]), [2.5, 4.0])[0]
+    array([ 1, -1])
+    """
+    return Locator(mesh)(points)
+
+
+def probe_matrix(
+    basis: Basis,
+    points: ArrayLike,
+    outside: Literal["raise", "zero", "nan"] = "raise",
+    locator: Locator | None = None,
+) -> csr_matrix:
+    """Build the matrix that takes a vector of unknowns to the values of its field at given points.
+
+    Parameters
+    ----------
+    basis : skfem.Basis
+        Of a scalar element.
+    points : array_like
+        Shape ``(n, dim)``; ``(n,)`` when the mesh is one-dimensional.
+    outside : {"raise", "zero", "nan"}
+        What the field is where there is no mesh.
+    locator : Locator, optional
+        Of the same mesh, to be built once for several sets of points.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        Shape ``(n, basis.N)``.
+
+    Raises
+    ------
+    TypeError
+        If the element is not scalar or the cells are of an unknown shape.
+    ValueError
+        If a point lies outside the mesh and ``outside`` is ``"raise"``, or ``outside`` is another word.
+    """
+    from scipy.sparse import csr_matrix
+
+    if outside not in ("raise", "zero", "nan"):
+        raise ValueError(f'outside is {outside!r}; it must be "raise", "zero" or "nan"')
+    cells, local = (locator or Locator(basis.mesh))(points)
+    missing = np.flatnonzero(cells < 0)
+    if len(missing) and outside == "raise":
+        raise ValueError(_outside_message(as_points(points, local.shape[1]), missing, basis.mesh))
+    known = cells >= 0
+    values = shape_values(basis, cells[known], local[known])
+    unknowns = basis.dofs.element_dofs[:, cells[known]].T
+    count = np.where(known, unknowns.shape[1], 1 if outside == "nan" else 0)
+    start = np.concatenate([[0], np.cumsum(count)])
+    data = np.full(start[-1], np.nan)
+    index = np.zeros(start[-1], dtype=unknowns.dtype)
+    filled = np.repeat(known, count)
+    data[filled], index[filled] = values.ravel(), unknowns.ravel()
+    matrix = csr_matrix((data, index, start), shape=(len(cells), basis.N))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def shape_values(basis: Basis, cells: IndexArray, local: FloatArray) -> FloatArray:
+    """Evaluate the basis functions of given cells at given places in them.
+
+    Parameters
+    ----------
+    basis : skfem.Basis
+        Of a scalar element.
+    cells : ndarray
+        Shape ``(n,)``: numbers of cells.
+    local : ndarray
+        Shape ``(n, dim)``: coordinates in the reference cell.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(n, basis.Nbfun)``, in the order of ``basis.dofs.element_dofs``.
+
+    Raises
+    ------
+    TypeError
+        If the element is not scalar.
+    """
+    element = _fresh(basis.elem, len(cells))
+    values = np.empty((len(cells), basis.Nbfun))
+    if is_parametric(basis):
+        for i in range(basis.Nbfun):
+            values[:, i] = element.lbasis(local.T, i)[0]
+        return values
+    mapping = copy.copy(basis.mapping)
+    for start in range(0, len(cells), _BLOCK):
+        mapping._cache = {}  # skfem keeps every Jacobian that a mapping was ever asked for
+        block = slice(start, start + _BLOCK)
+        for i in range(basis.Nbfun):
+            fields = element.gbasis(mapping, local[block].T[:, :, None], i, tind=cells[block])
+            if len(fields) != 1 or np.shape(fields[0].value) != (len(cells[block]), 1):
+                raise TypeError(
+                    f"{type(element).__name__} is not a scalar element; evaluate its components separately"
+                )
+            values[block, i] = fields[0].value[:, 0]
+    return values
+
+
+def is_parametric(basis: Basis) -> bool:
+    """Tell whether the basis functions are the same in every reference cell."""
+    from skfem.element import ElementDG, ElementH1
+
+    element = basis.elem
+    while isinstance(element, ElementDG):
+        element = element.elem
+    return isinstance(element, ElementH1) and type(element).gbasis is ElementH1.gbasis
+
+
+def vertex_element(mesh: Mesh) -> Any:
+    """Give the element of order 1 on the cells of a mesh, whose functions belong to the vertices."""
+    from skfem import ElementHex1, ElementLineP1, ElementQuad1, ElementTetP1, ElementTriP1
+
+    elements = (ElementLineP1, ElementTriP1, ElementQuad1, ElementTetP1, ElementHex1)
+    return next(element() for element in elements if element.refdom is mesh.refdom)
+
+
+def _fresh(element: Any, count: int) -> Any:
+    """Copy an element without the Legendre values it keeps and takes for those of any ``count`` points."""
+    from skfem.element import ElementDG, ElementLinePp
+
+    element = copy.copy(element)
+    if isinstance(element, ElementDG):
+        element.elem = _fresh(element.elem, count)
+    elif isinstance(element, ElementLinePp):
+        element.P = np.zeros((0, count + 1))
+    return element
+
+
+def _map(element: Any, nodes: FloatArray, local: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Image ``(dim, n)`` and Jacobian ``(dim, dim, n)`` of element maps with ``nodes (dim, nodes, n)``."""
+    dim, count, n = nodes.shape
+    image = np.zeros((dim, n))
+    jacobian = np.zeros((dim, dim, n))
+    for i in range(count):
+        value, gradient = element.lbasis(local, i)
+        image += nodes[:, i] * value
+        jacobian += nodes[:, None, i] * np.reshape(gradient, (1, dim, -1))
+    return image, jacobian
+
+
+def _solve(jacobian: FloatArray, residual: FloatArray) -> FloatArray:
+    """Solve one system of ``dim`` equations per column by cofactors; not finite where singular."""
+    columns = [jacobian[:, j] for j in range(len(residual))]
+    if len(columns) == 1:
+        return residual / columns[0]
+    if len(columns) == 2:
+        a, b = columns
+        cofactors = np.array([[b[1], -b[0]], [-a[1], a[0]]])
+    else:
+        a, b, c = columns
+        cofactors = np.array([np.cross(u, v, axis=0) for u, v in ((b, c), (c, a), (a, b))])
+    determinant = (cofactors[0] * columns[0]).sum(axis=0)
+    solution: FloatArray = np.einsum("ijn,jn->in", cofactors, residual) / determinant
+    return solution
+
+
+def _into_cell(local: FloatArray, simplex: bool) -> FloatArray:
+    """Bring coordinates that left the reference cell back to its boundary."""
+    if not simplex:
+        return np.clip(local, 0.0, 1.0)
+    local = np.maximum(local, 0.0)
+    local /= np.maximum(local.sum(axis=0), 1.0)
+    return local
+
+
+def _principal_axes(places: FloatArray, nodes: NDArray[Any]) -> FloatArray:
+    """Rotation to the principal axes of the mean cell if it is thin, else the identity."""
+    dim = len(places)
+    moment = np.zeros((dim, dim))
+    for start in range(0, nodes.shape[1], _BLOCK):
+        cells = places[:, nodes[:, start : start + _BLOCK]]
+        spread = cells - cells.mean(axis=1, keepdims=True)
+        size = np.einsum("ivn,ivn->n", spread, spread)
+        moment += np.einsum("ivn,jvn->ij", spread / np.maximum(size, np.finfo(np.float64).tiny), spread)
+    squares, axes = np.linalg.eigh(moment)
+    if squares[-1] < _STRETCHED**2 * squares[0]:
+        return np.eye(dim)
+    return np.ascontiguousarray(axes.T)
+
+
+def _hierarchy(
+    lower: FloatArray, upper: FloatArray
+) -> tuple[IndexArray, list[tuple[FloatArray, FloatArray]]]:
+    """Order cells for a binary tree of boxes; return the order and the boxes of every level, root to cells.
+
+    Boxes are given and returned as lower and upper corners, ``(dim, boxes)``. Each level halves the cells of
+    a box at the median of their centres along its longest side. The number of cells is filled up with empty
+    boxes, which no point enters.
+    """
+    count = lower.shape[1]
+    depth = max(0, int(np.ceil(np.log2(count / _LEAF))))
+    width = -(-count // 2**depth)
+    order = np.minimum(np.arange(width << depth), count)
+    centre = (lower + upper) / 2
+    nearest, lower, farthest, upper = (
+        np.pad(corner, ((0, 0), (0, 1)), constant_values=nowhere)
+        for corner, nowhere in ((centre, np.inf), (lower, np.inf), (centre, -np.inf), (upper, -np.inf))
+    )
+    for level in range(depth):
+        rows = order.reshape(2**level, -1)
+        size = rows.shape[1]
+        length = _fold(np.maximum, farthest[:, order], size) - _fold(np.minimum, nearest[:, order], size)
+        key = nearest[length.argmax(axis=0)[:, None], rows]
+        order = np.take_along_axis(rows, np.argpartition(key, size // 2, axis=1), axis=1).ravel()
+    levels = [(lower[:, order], upper[:, order])]
+    for size in [width] + [2] * depth:
+        low, high = levels[0]
+        levels.insert(0, (_fold(np.minimum, low, size), _fold(np.maximum, high, size)))
+    return order, levels
+
+
+def _fold(extreme: np.ufunc, values: FloatArray, size: int) -> FloatArray:
+    """Extreme of each ``size`` consecutive columns; numpy's own reduction is slow over short rows."""
+    while size % 2 == 0:
+        values = extreme(values[:, ::2], values[:, 1::2])
+        size //= 2
+    folded: FloatArray = functools.reduce(extreme, (values[:, i::size] for i in range(size)))
+    return folded
+
+
+def _outside_message(points: FloatArray, missing: IndexArray, mesh: Mesh) -> str:
+    """Say how many points lie outside, which is the first, and what the mesh covers."""
+    first = ", ".join(f"{c:.6g}" for c in points[missing[0]])
+    box = " x ".join(
+        f"[{low:.6g}, {high:.6g}]" for low, high in zip(mesh.p.min(1), mesh.p.max(1), strict=True)
+    )
+    return (
+        f"{len(missing)} of {len(points)} points lie outside the mesh, the first is point {missing[0]} at "
+        f"({first}); the bounding box of the mesh is {box}. "
+        'Use a larger mesh, or outside="zero" or outside="nan"'
+    )

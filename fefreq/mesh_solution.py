@@ -1,0 +1,223 @@
+"""Solutions of the diffusion equation on a frequency mesh: evaluate, save, load, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fefreq._arrays import ComplexArray, FloatArray, as_points
+from fefreq.assembly import make_basis
+from fefreq.fields import Stats, sample_field
+from fefreq.models import Model, Parity
+from fefreq.propagators import Result
+from fefreq.targets import Grid, Target
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from skfem import Basis, Mesh
+
+FORMAT = "fefreq mesh solution 1"
+
+
+@dataclass(frozen=True, eq=False)
+class MeshSolution:
+    """The error field ``û(ξ, t)`` on a frequency mesh.
+
+    Attributes
+    ----------
+    times : ndarray, shape (T,)
+    dofs : ndarray of complex, shape (T, N) or (T, N, channels)
+        Finite-element coefficients.
+    energy : ndarray, shape (T,)
+        ``½ ∫ |û|²`` over the mesh, summed over channels; never increases.
+    mesh : skfem.Mesh
+    order : int
+    model : Model
+    target : Target
+        What the error was at time 0, in position.
+    result : Result
+    stats : Stats
+    """
+
+    times: FloatArray
+    dofs: ComplexArray
+    energy: FloatArray
+    mesh: Mesh
+    order: int
+    model: Model
+    target: Target
+    result: Result
+    stats: Stats
+
+    @cached_property
+    def basis(self) -> Basis:
+        """The finite-element basis of ``dofs``."""
+        return make_basis(self.mesh, self.order)
+
+    def at(self, frequencies: ArrayLike) -> ComplexArray:
+        """Spectrum of the error at all times.
+
+        Outside the mesh the error keeps its initial spectrum: the mesh ends where no frequency is drawn, or
+        beyond the band of the target.
+
+        Parameters
+        ----------
+        frequencies : array_like, shape (F, d)
+            In cycles per unit length.
+
+        Returns
+        -------
+        ndarray of complex, shape (T, F) or (T, F, channels)
+        """
+        from fefreq.locate import locate, probe_matrix
+
+        points = as_points(frequencies, self.model.dim, "frequencies")
+        cells, _ = locate(self.mesh, points)
+        inside = cells >= 0
+        dofs = self.dofs.reshape(*self.dofs.shape[:2], -1)
+        flat = np.moveaxis(dofs, 1, 0).reshape(dofs.shape[1], -1)
+        probed = probe_matrix(self.basis, points[inside]) @ flat
+        values = np.empty((len(points), len(self.times), dofs.shape[2]), dtype=np.complex128)
+        values[inside] = probed.reshape(-1, len(self.times), dofs.shape[2])
+        values[~inside] = self.target.spectrum(points[~inside]).reshape(-1, 1, dofs.shape[2])
+        return np.moveaxis(values, 0, 1).reshape(len(self.times), len(points), *self.dofs.shape[2:])
+
+    def until(self, time: float) -> MeshSolution:
+        """The solution at the times up to a given one only."""
+        kept = self.times <= time
+        stats = dataclasses.replace(self.stats, error_estimate=self.stats.error_estimate[kept])
+        return dataclasses.replace(
+            self, times=self.times[kept], dofs=self.dofs[kept], energy=self.energy[kept], stats=stats
+        )
+
+    def to_xarray(self, frequencies: ArrayLike | None = None) -> xr.Dataset:
+        """Sample the complex variable ``error`` at frequencies, by default the nodes, as a labelled dataset.
+
+        Parameters
+        ----------
+        frequencies : array_like, shape (F, d), optional
+        """
+        nodes = (
+            self.mesh.p.T if frequencies is None else as_points(frequencies, self.model.dim, "frequencies")
+        )
+        order = np.lexsort(nodes.T[::-1]) if frequencies is None else np.arange(len(nodes))
+        dataset = sample_field(self, nodes[order])
+        dataset["energy"] = ("time", self.energy, {"long_name": "half the integral of |error|²"})
+        dataset["error_estimate"] = ("time", self.stats.error_estimate)
+        dataset.attrs.update(result=self.result.value, mesh=self.stats.mesh, unknowns=self.stats.unknowns)
+        return dataset
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one NetCDF file, atomically; :func:`fefreq.load` reads it back.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        """
+        import xarray as xr
+
+        from fefreq.storage import model_to_json, write_netcdf
+
+        trailing = ("channel",) if self.dofs.ndim == 3 else ()
+        grid = self.target.grid
+        dataset = xr.Dataset(
+            {
+                "dofs_re": (("time", "dof", *trailing), self.dofs.real),
+                "dofs_im": (("time", "dof", *trailing), self.dofs.imag),
+                "energy": ("time", self.energy),
+                "error_estimate": ("time", self.stats.error_estimate),
+                "mesh_points": (("axis", "vertex"), self.mesh.p),
+                "mesh_cells": (("corner", "cell"), self.mesh.t),
+                "target_points": (("sample", "axis"), self.target.points),
+                "target_values": (("sample", *trailing), self.target.values),
+                "target_weights": ("sample", self.target.weights),
+            },
+            coords={"time": self.times},
+            attrs={
+                "format": FORMAT,
+                "mesh_type": type(self.mesh).__name__,
+                "order": self.order,
+                "model": model_to_json(self.model),
+                "result": self.result.name,
+                "stats": json.dumps(self.stats.to_dict()),
+                "target_grid": json.dumps(list(grid.shape) if grid else []),
+                "target_lower": grid.lower if grid else np.zeros(self.target.dim),
+                "target_spacing": grid.spacing if grid else np.zeros(self.target.dim),
+            },
+        )
+        return write_netcdf(dataset, Path(path))
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> MeshSolution:
+        """Rebuild a solution from what :meth:`save` wrote."""
+        import skfem
+
+        from fefreq.storage import model_from_json
+
+        attrs = dataset.attrs
+        kinds = {
+            k.__name__: k
+            for k in (
+                skfem.MeshLine1,
+                skfem.MeshTri1,
+                skfem.MeshQuad1,
+                skfem.MeshTet1,
+                skfem.MeshHex1,
+            )
+        }
+        target = Target(
+            dataset.target_points.values, dataset.target_values.values, dataset.target_weights.values
+        )
+        shape = json.loads(attrs["target_grid"])
+        if shape:
+            target.grid = Grid(
+                tuple(shape), np.atleast_1d(attrs["target_lower"]), np.atleast_1d(attrs["target_spacing"])
+            )
+        stats = json.loads(attrs["stats"])
+        return cls(
+            times=dataset.time.values,
+            dofs=dataset.dofs_re.values + 1j * dataset.dofs_im.values,
+            energy=dataset.energy.values,
+            mesh=kinds[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
+            order=int(attrs["order"]),
+            model=model_from_json(attrs["model"]),
+            target=target,
+            result=Result[attrs["result"]],
+            stats=Stats(**{**stats, "error_estimate": np.asarray(stats["error_estimate"])}),
+        )
+
+    def write(self, path: str | Path) -> Path:
+        """Write a ParaView series: ``.pvd`` index with one ``.vtu`` per time.
+
+        Point data are real part, imaginary part and modulus of the error, the density and the coefficients.
+
+        Raises
+        ------
+        FileExistsError
+            If the series exists.
+        """
+        from fefreq.paraview import SeriesWriter, Visualisation
+
+        view = Visualisation(self.basis)
+        at = np.ascontiguousarray(view.points[:, : self.model.dim])
+        constant = {"density": self.model.density.pdf(at)}
+        parities: tuple[Parity, ...] = ("even", "odd") if self.model.parity_dependent else ("even",)
+        for parity in parities:
+            c = self.model.coefficients(at, parity)
+            suffix = f"_{parity}" if self.model.parity_dependent else ""
+            constant |= {f"diffusion{suffix}": c.diffusion, f"damping{suffix}": c.damping}
+        path = Path(path)
+        with SeriesWriter(path, view) as writer:
+            for t, dofs in zip(self.times, self.dofs, strict=True):
+                values = view.matrix @ dofs.reshape(len(dofs), -1)
+                names = ["error"] if self.dofs.ndim == 2 else [f"error_{i}" for i in range(values.shape[1])]
+                writer.write(float(t), dict(zip(names, values.T, strict=True)) | constant)
+        return path

@@ -1,0 +1,230 @@
+"""The diffusion equation against exact solutions (THEORY section 6)."""
+
+import numpy as np
+import pytest
+import skfem
+from numpy.polynomial import Legendre
+
+import fefreq
+from fefreq import meshes
+from fefreq.assembly import make_basis, mass_matrix, operator_matrix
+from fefreq.models import Coefficients, Model
+
+
+class Given(Model):
+    """Coefficients given as functions, for solutions known in closed form."""
+
+    def __init__(self, diffusion, damping, dim=1):
+        self.diffusion, self.damping = diffusion, damping
+        self.density = fefreq.Gaussian(1.0, dim)
+
+    def coefficients(self, frequencies, parity="even"):
+        return Coefficients(self.diffusion(frequencies), self.damping(frequencies))
+
+    def kernel_terms(self):
+        return ()
+
+
+def flat(value):
+    return lambda xi: np.full(len(xi), value)
+
+
+def propagate(model, mesh, order, initial, times, rtol=1e-12):
+    """Propagate the L2 projection of a function and return its basis and coefficients at all times."""
+    basis = make_basis(mesh, order)
+    M, A = mass_matrix(basis), operator_matrix(basis, model, "even")
+    load = skfem.LinearForm(lambda v, w: initial(np.asarray(w.x)) * v).assemble(basis)
+    start = skfem.solve(M, load)[:, None]
+    result = fefreq.RationalKrylov().propagate(M, A, start, np.asarray(times), rtol)
+    assert result.result is fefreq.Result.converged
+    return basis, result.values[:, :, 0]
+
+
+def l2_error(basis, dofs, exact):
+    difference = skfem.Functional(lambda w: (w.u - exact(np.asarray(w.x))) ** 2)
+    return np.sqrt(difference.assemble(basis, u=basis.interpolate(dofs)))
+
+
+def test_frozen_frequencies_decay_pointwise_at_the_density(tones_target):
+    model = fefreq.FourierFeatures(fefreq.Gaussian(3.0), rates=fefreq.Rates(output=2.0, frequency=0.0))
+    times = np.array([0.0, 1.0, 10.0])
+    solution = fefreq.FrequencyDiffusion(model, tones_target).solve(times, rtol=1e-10)
+    xi = np.linspace(-10, 10, 301)[:, None]
+    exact = tones_target.spectrum(xi) * np.exp(-2.0 * np.outer(times, model.density.pdf(xi)))
+    # The mesh aims at 1e-6 of the initial field in the mean square; at single points a few times that.
+    np.testing.assert_allclose(solution.at(xi), exact, atol=1e-5 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_cosine_modes_of_a_flat_density_decay_at_their_rates(k):
+    W, diffusion, damping = 2.0, 0.3, 0.25
+    model = Given(flat(diffusion), flat(damping))
+    rate = damping + diffusion * (k * np.pi / (2 * W)) ** 2
+    mode = lambda x: np.cos(k * np.pi * (x[0] + W) / (2 * W))  # noqa: E731
+    # Quadratic elements leave 3.15e-3 (wavenumber h)³ of a wave; continuity between them up to twice that.
+    bound = 2 * 3.15e-3 * (k * np.pi / (2 * W) * 0.02) ** 3 * np.sqrt(2 * W) + 1e-10
+    basis, values = propagate(model, meshes.interval(W, 0.02), 2, mode, [0.0, 0.7, 3.0])
+    for t, dofs in zip([0.0, 0.7, 3.0], values, strict=True):
+        assert l2_error(basis, dofs, lambda x, t=t: np.exp(-rate * t) * mode(x)) < bound
+
+
+@pytest.mark.parametrize("degree", [1, 2, 5])
+def test_legendre_modes_of_the_parabolic_density_decay_at_their_rates(degree):
+    polynomial = Legendre.basis(degree)
+    model = Given(lambda xi: 0.75 * (1 - xi[:, 0] ** 2), flat(0.0))
+    rate = 0.75 * degree * (degree + 1)
+    basis, values = propagate(model, meshes.interval(1.0, 0.02), 2, lambda x: polynomial(x[0]), [0.5])
+    assert l2_error(basis, values[0], lambda x: np.exp(-0.5 * rate) * polynomial(x[0])) < 1e-5
+
+
+CELLS = {
+    "line": lambda n: skfem.MeshLine.init_tensor(np.linspace(-1, 1, n + 1)),
+    "quadrilateral": lambda n: skfem.MeshQuad.init_tensor(*[np.linspace(-1, 1, n + 1)] * 2),
+    "triangle": lambda n: skfem.MeshTri.init_tensor(*[np.linspace(-1, 1, n + 1)] * 2),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("order", [1, 2])
+def test_error_falls_with_the_order_of_the_elements_plus_one(cell, order):
+    dim = 1 if cell == "line" else 2
+    model = Given(flat(0.2), flat(0.5))
+    wave = lambda x: np.prod([np.cos(np.pi * (xi + 1)) for xi in x], axis=0)  # noqa: E731
+    decay = np.exp(-0.1 * (0.5 + 0.2 * dim * np.pi**2))
+    counts = np.array([16, 32, 64])
+    errors = []
+    for n in counts:
+        basis, values = propagate(model, CELLS[cell](n), order, wave, [0.1])
+        errors.append(l2_error(basis, values[0], lambda x: decay * wave(x)))
+    measured = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert abs(measured - (order + 1)) < (0.1 if order == 1 else 0.15)
+
+
+def test_energy_never_increases(gaussian_model, tones_target):
+    mesh = meshes.interval(15.0, 0.7)  # far too coarse for accuracy: the property holds all the same
+    times = np.concatenate([[0], np.geomspace(1e-3, 1e5, 60)])
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target, mesh=mesh).solve(times)
+    assert np.all(np.diff(solution.energy) <= 1e-12 * solution.energy[0])
+
+
+def test_real_data_keep_conjugate_symmetry(gaussian_model, tones_target):
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1, 30, 1000], rtol=1e-10)
+    xi = np.linspace(0, 12, 101)
+    size = np.abs(solution.at(xi)).max()
+    np.testing.assert_allclose(solution.at(-xi), np.conj(solution.at(xi)), atol=1e-9 * size)
+
+
+def test_windowed_targets_follow_the_exact_kernel_solution(gaussian_model):
+    from conftest import three_tones
+
+    target = fefreq.Target.from_function(three_tones, [(-1, 1)], 400)
+    times = np.concatenate([[0], np.geomspace(0.1, 300, 20)])
+    K = gaussian_model.kernel(target.points, target.points) * target.weights
+    rates, modes = np.linalg.eigh((K + K.T) / 2)
+    residuals = (modes * np.exp(-np.outer(times, rates))[:, None, :]) @ (modes.T @ target.values)
+    xi = np.arange(-14, 14, 0.125)
+    exact = target.with_values(residuals.T).spectrum(xi).T
+    predicted = fefreq.FrequencyDiffusion(gaussian_model, target).solve(times).at(xi)
+    difference = np.linalg.norm(predicted - exact, axis=1) / np.linalg.norm(exact[0])
+    # What the window leaves at the edge, exp(-1 / 2·0.18²) ≈ 2e-7, grows through the truncation to 1e-4.
+    assert difference.max() < 1e-4
+
+
+def test_two_dimensional_windowed_target_follows_the_exact_kernel_solution():
+    def f(x):
+        window = np.exp(-np.sum(x**2, axis=1) / (2 * 0.2**2))
+        return window * np.cos(2 * np.pi * (2 * x[:, 0] + x[:, 1]) + 0.5)
+
+    model = fefreq.FourierFeatures(fefreq.Gaussian(2.0, dim=2), output_std=0.3)
+    target = fefreq.Target.from_function(f, [(-1, 1), (-1, 1)], 32)
+    times = np.array([0.0, 1.0, 10.0, 100.0])
+    K = model.kernel(target.points, target.points) * target.weights
+    rates, modes = np.linalg.eigh((K + K.T) / 2)
+    residuals = (modes * np.exp(-np.outer(times, rates))[:, None, :]) @ (modes.T @ target.values)
+    axis = np.arange(-6, 6.1, 0.5)
+    xi = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    exact = target.with_values(residuals.T).spectrum(xi).T
+    predicted = fefreq.FrequencyDiffusion(model, target).solve(times).at(xi)
+    difference = np.linalg.norm(predicted - exact, axis=1) / np.linalg.norm(exact[0])
+    assert difference.max() < 1e-3
+
+
+def test_channels_are_independent(gaussian_model, tones_target):
+    both = tones_target.with_values(np.stack([tones_target.values, 2 * tones_target.values[::-1]], axis=1))
+    mesh = meshes.interval(15.0, 0.1)
+    times = [0, 5.0]
+    solution = fefreq.FrequencyDiffusion(gaussian_model, both, mesh=mesh).solve(times, rtol=1e-10)
+    together = solution.at([1.0, 3.0])
+    for channel in range(2):
+        single = tones_target.with_values(both.values[:, channel])
+        alone = fefreq.FrequencyDiffusion(gaussian_model, single, mesh=mesh).solve(times, rtol=1e-10)
+        np.testing.assert_allclose(together[:, :, channel], alone.at([1.0, 3.0]), atol=1e-9)
+
+
+def test_error_outside_the_support_of_the_density_stays(tones_target):
+    model = fefreq.FourierFeatures(fefreq.Uniform(half_width=5.0))
+    solution = fefreq.FrequencyDiffusion(model, tones_target).solve([0, 1e3])
+    assert np.abs(solution.mesh.p).max() == 5.0
+    initial, late = solution.at([3.0, 8.0])
+    assert abs(late[0]) < 1e-2 * abs(initial[0])
+    assert late[1] == tones_target.spectrum([8.0])[0]
+
+
+def test_saved_solutions_come_back_the_same(tmp_path, gaussian_model, tones_target):
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1, 10])
+    loaded = fefreq.load(solution.save(tmp_path / "run.nc"))
+    xi = np.linspace(-20, 20, 50)  # beyond the mesh too
+    np.testing.assert_array_equal(loaded.at(xi), solution.at(xi))
+    assert loaded.model == solution.model
+    assert loaded.stats.mesh == solution.stats.mesh
+    assert loaded.target.grid.shape == (512,)
+    with pytest.raises(FileExistsError, match="exists already"):
+        solution.save(tmp_path / "run.nc")
+
+
+def test_dataset_has_labels_and_units(gaussian_model, tones_target):
+    data = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1]).to_xarray([0.0, 1.0, 2.0])
+    assert data.error.dims == ("time", "frequency")
+    assert data.xi_0.attrs["units"] == "cycles per unit length"
+    assert np.all(np.diff(data.energy) < 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"times": [-1, 2]}, "at least 0"),
+        ({"times": [0, 2, 1]}, "must increase"),
+        ({"times": []}, "at least one"),
+        ({"times": [0, np.nan]}, "finite"),
+        ({"times": [0, 1], "rtol": 0}, "at least 1e-12"),
+        ({"times": [0, 1], "rtol": 1e-16}, "at least 1e-12"),
+    ],
+)
+def test_unusable_times_and_tolerances_are_named(gaussian_model, tones_target, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve(**arguments)
+
+
+def test_other_dimension_than_the_target_is_named(tones_target):
+    model = fefreq.FourierFeatures(fefreq.Gaussian(3.0, dim=2))
+    with pytest.raises(ValueError, match="dimension 2 but the target has 1"):
+        fefreq.FrequencyDiffusion(model, tones_target)
+
+
+def test_negative_coefficients_are_located(tones_target):
+    model = Given(flat(1.0), lambda xi: np.where(xi[:, 0] > 4, -1.0, 1.0))
+    with pytest.raises(ValueError, match=r"damping coefficient is -1.0 at frequency \[4\.0"):
+        fefreq.FrequencyDiffusion(model, tones_target, mesh=meshes.interval(5.0, 0.1)).solve([0, 1])
+
+
+def test_density_that_vanishes_on_the_mesh_is_refused(tones_target):
+    model = fefreq.FourierFeatures(fefreq.Uniform(half_width=2.0))
+    away = skfem.MeshLine.init_tensor(np.linspace(3, 5, 20))
+    with pytest.raises(ValueError, match="vanishes on the whole mesh"):
+        fefreq.FrequencyDiffusion(model, tones_target, mesh=away).solve([0, 1])
+
+
+def test_targets_too_fine_for_any_mesh_are_refused_before_work():
+    target = fefreq.Target.from_function(lambda x: np.sign(x[:, 0]), [(1e6, 1e6 + 1)], 256)
+    with pytest.raises(ValueError, match="allow a larger mesh_rtol"):
+        fefreq.FrequencyDiffusion(fefreq.FourierFeatures(fefreq.Gaussian(3.0)), target)
