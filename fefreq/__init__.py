@@ -28,6 +28,7 @@ _HOMES = {
     "Tabulated": "densities",
     "Uniform": "densities",
     "FourierFeatures": "models",
+    "MultiScaleSine": "models",
     "Rates": "models",
     "Target": "targets",
     "FrequencyDiffusion": "diffusion",
@@ -52,6 +53,7 @@ __all__ = [
     "Laplace",
     "MeshSolution",
     "Mixture",
+    "MultiScaleSine",
     "Rates",
     "RationalKrylov",
     "Result",
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     from fefreq.fields import ErrorField, half_life
     from fefreq.kernel_operator import largest_rate
     from fefreq.mesh_solution import MeshSolution
-    from fefreq.models import FourierFeatures, Rates
+    from fefreq.models import FourierFeatures, MultiScaleSine, Rates
     from fefreq.propagators import DenseOracle, RationalKrylov, Result
     from fefreq.storage import load
     from fefreq.targets import Target

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -59,29 +57,3 @@ def real_array(x: ArrayLike, name: str) -> FloatArray:
     if bad:
         raise ValueError(f"{name} must be finite, but {bad} of {array.size} entries are NaN or infinite")
     return array
-
-
-def _listed(value: Any) -> FloatArray:
-    try:
-        return real_array(value, "the array")
-    except TypeError as error:  # schemas report a ValueError with the path of the key
-        raise ValueError(str(error)) from error
-
-
-class ArrayField:
-    """Lets a numpy array stand in a pydantic schema: nested lists in files, arrays in Python."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Validate by :func:`real_array`, serialise as nested lists."""
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            _listed,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda array: array.tolist()),
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> dict[str, str]:
-        """Describe the array for the reference of experiment files."""
-        return {"type": "array"}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fefreq.console import make_fresh, one_sentence
+from fefreq.console import check_fresh, make_fresh, one_sentence
 
 app = typer.Typer(
     name="fefreq",
@@ -31,9 +31,15 @@ def solve(
     """Predict the error field of an experiment: solution.nc, solution.pvd and spectrum.png."""
     with one_sentence("fefreq"):
         from fefreq.experiment import read_experiment
-        from fefreq.solving import solve_experiment
+        from fefreq.solving import solve_experiment, summary, write_solutions
 
-        solve_experiment(read_experiment(experiment), make_fresh(output))
+        read = read_experiment(experiment)
+        check_fresh(output)
+        solutions = solve_experiment(read)
+        write_solutions(solutions, make_fresh(output))
+        for name, solution in solutions.items():
+            typer.echo(summary(name, solution))
+        typer.echo(f"written to {output}")
 
 
 def main() -> None:

@@ -47,8 +47,8 @@ class FrequencyDiffusion:
         Gives the initial error; of the model's dimension.
     mesh : skfem.Mesh, optional
         Frequencies in cycles per unit length; by default chosen from the model and the target.
-    order : int
-        Polynomial degree of the elements.
+    order : int, optional
+        Polynomial degree of the elements; by default 4 (2 in three dimensions, and on a mesh that is given).
     mesh_rtol : float, optional
         Relative error of the discretised initial spectrum at which the automatic mesh aims.
 
@@ -73,7 +73,7 @@ class FrequencyDiffusion:
     model: Model
     target: Target
     mesh: Mesh | None = None
-    order: int = 2
+    order: int | None = None
     mesh_rtol: float | None = None
     choice: meshes.MeshChoice = field(init=False, repr=False)
 
@@ -86,7 +86,7 @@ class FrequencyDiffusion:
                 raise ValueError("mesh_rtol guides the automatic choice of a mesh: give either it or a mesh")
             if self.mesh.dim() != self.model.dim:
                 raise ValueError(f"the mesh has dimension {self.mesh.dim()}, the model {self.model.dim}")
-            choice = meshes.MeshChoice(self.mesh, self.order, "given by the caller")
+            choice = meshes.MeshChoice(self.mesh, self.order or 2, "given by the caller")
         object.__setattr__(self, "choice", choice)
 
     def solve(

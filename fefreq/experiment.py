@@ -59,7 +59,9 @@ class Times(Section):
 class Diffusion(Section):
     """How the diffusion equation is solved."""
 
-    order: int = Field(2, ge=1, le=8, description="polynomial degree of the elements")
+    order: int | None = Field(
+        None, ge=1, le=8, description="polynomial degree of the elements; by default 4, and 2 in 3 dimensions"
+    )
     mesh_rtol: PositiveFloat | None = Field(
         None, description="relative error of the initial spectrum that the mesh aims at; default by dimension"
     )

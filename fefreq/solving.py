@@ -1,4 +1,4 @@
-"""Predictions of an experiment file, written to a folder."""
+"""Predictions of an experiment file, and the folder that they leave."""
 
 from __future__ import annotations
 
@@ -9,48 +9,53 @@ from fefreq.experiment import Experiment
 from fefreq.mesh_solution import MeshSolution
 
 
-def solve_experiment(experiment: Experiment, folder: Path) -> dict[str, MeshSolution]:
-    """Solve the diffusion equation of every model and write the solutions.
-
-    With one model the files lie in ``folder`` itself, with several in a folder for each.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    folder : path
-        Exists and is empty.
+def solve_experiment(experiment: Experiment) -> dict[str, MeshSolution]:
+    """Solve the diffusion equation of every model until the horizon.
 
     Returns
     -------
     dict
         Solutions by model name.
+
+    Raises
+    ------
+    ValueError
+        If data and models do not go together; all are checked before the first is solved.
     """
-    from rich.console import Console
-
-    from fefreq.plots import save_figure, solution_figure
-
-    console = Console()
     target = experiment.target.make()
     settings = experiment.pde
     problems = {
         name: FrequencyDiffusion(model, target, order=settings.order, mesh_rtol=settings.mesh_rtol)
         for name, model in experiment.named_models().items()
     }
-    solutions = {}
-    for name, problem in problems.items():
-        place = folder if len(problems) == 1 else folder / name
+    times = experiment.forecast_times()
+    return {name: problem.solve(times, settings.rtol) for name, problem in problems.items()}
+
+
+def write_solutions(solutions: dict[str, MeshSolution], folder: Path) -> None:
+    """Write ``solution.nc``, ``solution.pvd`` and ``spectrum.png``; several models get a folder each.
+
+    Parameters
+    ----------
+    solutions : dict
+        By model name.
+    folder : path
+        Exists and is empty.
+    """
+    from fefreq.plots import save_figure, solution_figure
+
+    for name, solution in solutions.items():
+        place = folder if len(solutions) == 1 else folder / name
         place.mkdir(exist_ok=True)
-        solution = problem.solve(experiment.forecast_times(), settings.rtol)
         solution.save(place / "solution.nc")
         solution.write(place / "solution.pvd")
         save_figure(solution_figure(solution), place / "spectrum.png")
-        stats = solution.stats
-        console.print(
-            f"{name}: {stats.unknowns} unknowns, {stats.factorisations} factorisation(s), {stats.solves} solves, "
-            f"error estimate {stats.error_estimate.max():.1e}, {stats.seconds:.2f} s",
-            highlight=False,
-        )
-        console.print(f"  mesh: {stats.mesh}", highlight=False)
-        solutions[name] = solution
-    console.print(f"written to {folder}", highlight=False)
-    return solutions
+
+
+def summary(name: str, solution: MeshSolution) -> str:
+    """How a solution was obtained, in two lines."""
+    stats = solution.stats
+    return (
+        f"{name}: {stats.unknowns} unknowns, {stats.factorisations} factorisation(s), {stats.solves} solves, "
+        f"error estimate {stats.error_estimate.max():.1e}, {stats.seconds:.2f} s\n  mesh: {stats.mesh}"
+    )

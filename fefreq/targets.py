@@ -262,6 +262,15 @@ class Target:
         """Distance from the origin along each axis that holds all but 1e-4 of the energy, shape (d,)."""
         return np.array([_quantile(np.abs(x), self._energies(), 1 - OUTSIDE_EXTENT) for x in self.points.T])
 
+    def mean_distance(self, power: float) -> FloatArray:
+        """Power mean ``(∫ |x_i|^p u² / ∫ u²)^(1/p)`` of the distance from the origin along each axis, shape (d,)."""
+        energies = self._energies()
+        total = energies.sum()
+        shares = energies / total if total > 0 else np.full(len(energies), 1 / len(energies))
+        largest = np.max(np.abs(self.points), axis=0)
+        scale = np.where(largest > 0, largest, 1.0)
+        return np.asarray(largest * (shares @ (np.abs(self.points) / scale) ** power) ** (1 / power))
+
     @cached_property
     def bandwidth(self) -> FloatArray:
         """Frequency along each axis below which lies all but 1e-6 of the energy, shape (d,).

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq._arrays import FloatArray
+from fefreq._schema import ByKind
 from fefreq.densities.base import Density, draws, positive
 from fefreq.densities.gaussian import Gaussian
 from fefreq.densities.laplace import Laplace
@@ -145,15 +146,5 @@ class Mixture(Density):
         return np.asarray(np.tensordot(np.array(self.weights), np.stack(parts), axes=1), dtype=np.float64)
 
 
-class _ByKind:
-    """Lets pydantic pick the member of a union by its ``kind``, and imports pydantic only when asked to."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic import Field
-
-        return handler(Annotated[source, Field(discriminator="kind")])
-
-
-AnyDensity = Annotated[Gaussian | Uniform | StudentT | Laplace | Tabulated | Mixture, _ByKind]
+AnyDensity = Annotated[Gaussian | Uniform | StudentT | Laplace | Tabulated | Mixture, ByKind()]
 """Any density of the package: the type of a density in an experiment schema, chosen by its ``kind``."""

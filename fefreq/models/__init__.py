@@ -1,8 +1,21 @@
 """Models: what gradient descent on one architecture does to the error, at infinite width."""
 
+from typing import Annotated
+
+from fefreq._schema import ByKind
 from fefreq.models.fourier_features import FourierFeatures
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates
+from fefreq.models.multi_scale_sine import MultiScaleSine
 
-AnyModel = FourierFeatures
+AnyModel = Annotated[FourierFeatures | MultiScaleSine, ByKind()]
 
-__all__ = ["AnyModel", "Coefficients", "FourierFeatures", "KernelTerm", "Model", "Parity", "Rates"]
+__all__ = [
+    "AnyModel",
+    "Coefficients",
+    "FourierFeatures",
+    "KernelTerm",
+    "Model",
+    "MultiScaleSine",
+    "Parity",
+    "Rates",
+]

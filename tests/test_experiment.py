@@ -1,0 +1,141 @@
+"""Experiment files: what is accepted, and how mistakes are named."""
+
+import numpy as np
+import pytest
+
+from fefreq.experiment import Experiment, ExperimentError, read_experiment
+from harness.presets import preset_names, preset_path
+
+GOOD = """
+title = "Two tones"
+times = { first = 0.1, last = 100, count = 3 }
+[target]
+kind = "tones"
+bounds = [[-1, 1]]
+shape = [128]
+frequencies = [1, 8.5]
+width = 0.2
+[model]
+kind = "fourier-features"
+output_std = 1.0
+density = { kind = "gaussian", scale = 3.0 }
+[training]
+width = 64
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "experiment.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_experiment(path)
+
+
+def test_experiment_holds_what_the_file_says(tmp_path):
+    experiment = read(tmp_path, GOOD)
+    assert experiment.named_models()["model"].density.scale == 3.0
+    np.testing.assert_allclose(experiment.time_values(), [0, 0.1, 10**0.5, 100])
+    np.testing.assert_array_equal(experiment.tones(1), [[1], [8.5]])
+    target = experiment.target.make()
+    x = target.points[:, 0]
+    window = np.exp(-(x**2) / (2 * 0.2**2))
+    np.testing.assert_allclose(
+        target.values, window * (np.cos(2 * np.pi * x) + np.cos(17 * np.pi * x)), atol=1e-14
+    )
+
+
+MISTAKES = {
+    "misspelt key": (
+        "output_std",
+        "ouput_std",
+        r"model\.ouput_std: there is no such key; did you mean 'output_std'\?",
+    ),
+    "misspelt key, deeper": (
+        "scale",
+        "scal",
+        r"model\.density\.scal: there is no such key; did you mean 'scale'\?",
+    ),
+    "unknown kind": (
+        '"gaussian"',
+        '"gauss"',
+        r"model\.density: there is no kind 'gauss'; there are 'gaussian'",
+    ),
+    "missing kind": ('kind = "tones"', "", "target: the key 'kind' is missing"),
+    "missing key": ('title = "Two tones"', "", "title: this key is missing"),
+    "wrong type": ("[128]", '["many"]', r"target\.shape\.0: .*valid integer"),
+    "NaN": ("scale = 3.0", "scale = nan", r"model\.density: scale must be positive and finite"),
+    "negative scale": ("scale = 3.0", "scale = -3.0", r"model\.density: scale must be positive"),
+    "zero width": ("width = 64", "width = 0", r"training\.width: .*greater than 0"),
+    "negative learning rate": (
+        "width = 64",
+        "width = 64\nlearning_rate = -1",
+        r"training\.learning_rate: .*greater than 0",
+    ),
+    "unsorted times": (
+        "{ first = 0.1, last = 100, count = 3 }",
+        "[0, 2, 1]",
+        "times must increase, but 1.0 follows 2.0",
+    ),
+    "negative times": (
+        "{ first = 0.1, last = 100, count = 3 }",
+        "[-1, 0, 1]",
+        "at least 0, but the first is -1.0",
+    ),
+    "times without 0": ("{ first = 0.1, last = 100, count = 3 }", "[1, 2]", "times must begin with 0"),
+    "reversed range": ("first = 0.1", "first = 200", r"times: first \(200\) must be smaller than last"),
+    "infinite time": ("last = 100", "last = inf", r"times\.last: .*finite"),
+    "tone of another dimension": ("[1, 8.5]", "[[1, 2]]", r"target: tone \(1\.0, 2\.0\) needs 1 component"),
+    "no model": ("[model]", "[unused]", "unused: there is no such key"),
+    "no TOML": ("[target]", "[target", "is no TOML file"),
+    "check of an unknown model": (
+        "[training]",
+        '[[checks]]\nkind = "together"\nmodel = "wide"\ntolerance = 0.1\n[training]',
+        "names the model 'wide', but there is only model",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_named_by_their_path(tmp_path, mistake):
+    right, wrong, message = MISTAKES[mistake]
+    assert right in GOOD
+    with pytest.raises(ExperimentError, match=message):
+        read(tmp_path, GOOD.replace(right, wrong))
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(ExperimentError, match=r"cannot read .*absent\.toml"):
+        read_experiment(tmp_path / "absent.toml")
+
+
+def test_data_files_lie_beside_the_experiment(tmp_path):
+    np.save(tmp_path / "signal.npy", np.sin(np.linspace(0, 9, 64)))
+    start, end = GOOD.index("[target]"), GOOD.index("[model]")
+    experiment = read(
+        tmp_path, GOOD[:start] + '[target]\nkind = "file"\npath = "signal.npy"\ntaper = 0.5\n' + GOOD[end:]
+    )
+    target = experiment.target.make()
+    assert target.grid.shape == (64,)
+    assert abs(target.values[0]) < 0.01 * np.abs(target.values).max()
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_valid_and_ask_a_question(name):
+    experiment = read_experiment(preset_path(name))
+    assert experiment.question.endswith("?")
+    assert experiment.checks
+    assert experiment.target.make().dim == next(iter(experiment.named_models().values())).dim
+
+
+def test_terrain_is_standardised_and_vanishes_at_the_edge():
+    target = read_experiment(preset_path("terrain-2d")).target.make()
+    field = target.values.reshape(target.grid.shape)
+    edge = np.concatenate([field[0], field[-1], field[:, 0], field[:, -1]])
+    assert np.abs(edge).max() < 0.01 * np.abs(field).max()
+    assert np.abs(field).max() > 0.5
+
+
+def test_experiments_survive_a_round_trip(tmp_path):
+    experiment = read(tmp_path, GOOD)
+    again = Experiment.model_validate_json(experiment.model_dump_json())
+    assert again.named_models() == experiment.named_models()
+    np.testing.assert_array_equal(again.time_values(), experiment.time_values())
