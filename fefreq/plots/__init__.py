@@ -1,0 +1,26 @@
+"""Pictures of error fields: spectra, frequency-time maps, differences, half-lives, and one solution at a glance."""
+
+from fefreq.plots.figures import (
+    difference_figure,
+    half_life_figure,
+    image_figure,
+    map_figure,
+    save_figure,
+    solution_figure,
+    spectra_figure,
+)
+from fefreq.plots.profiles import Profiles, as_dataset, plane, profiles
+
+__all__ = [
+    "Profiles",
+    "as_dataset",
+    "difference_figure",
+    "half_life_figure",
+    "image_figure",
+    "map_figure",
+    "plane",
+    "profiles",
+    "save_figure",
+    "solution_figure",
+    "spectra_figure",
+]

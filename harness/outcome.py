@@ -1,0 +1,90 @@
+"""What an experiment has found: prediction, training and comparison of every model, and the verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from fefreq.experiment import Experiment
+from fefreq.mesh_solution import MeshSolution
+from fefreq.models import Model
+from fefreq.targets import Target
+
+if TYPE_CHECKING:
+    from harness.runs import Run
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model of an experiment.
+
+    Attributes
+    ----------
+    model : Model
+    target : Target
+    solution : MeshSolution
+        Prediction at the training times and, beyond them, up to the horizon.
+    run : Run
+        The trained networks.
+    comparison : xarray.Dataset
+        Fields of all sources on a grid of frequencies (see :func:`harness.compare`).
+    tones : xarray.Dataset
+        ``half_life`` (source, frequency) at the tones; predictions reach to the horizon.
+    """
+
+    model: Model
+    target: Target
+    solution: MeshSolution
+    run: Run
+    comparison: xr.Dataset
+    tones: xr.Dataset
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check: what was measured, what was allowed.
+
+    Attributes
+    ----------
+    name : str
+        What is checked, in words.
+    measured, allowed : str
+        Numbers with their meaning.
+    passed : bool
+    """
+
+    name: str
+    measured: str
+    allowed: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An experiment with its cases by model name, and the verdicts on its checks."""
+
+    experiment: Experiment
+    cases: dict[str, Case]
+    verdicts: tuple[Verdict, ...]
+    seconds: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    def to_xarray(self) -> xr.Dataset:
+        """All comparisons as one dataset with the dimension ``model``."""
+        names = list(self.cases)
+        merged = xr.concat(
+            [case.comparison for case in self.cases.values()], dim=xr.Variable("model", np.array(names))
+        )
+        merged.attrs = {
+            "title": self.experiment.title,
+            "question": self.experiment.question,
+            "reference": self.cases[names[0]].comparison.attrs["reference"],
+        }
+        return merged

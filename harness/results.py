@@ -1,0 +1,106 @@
+"""The folder that an experiment leaves: data, a ParaView series, a report and a manifest."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from fefreq.paraview import SeriesWriter, grid_cells
+from fefreq.storage import write_netcdf, write_text
+from harness.outcome import Outcome
+
+LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarray")
+
+
+def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
+    """Write ``comparison.nc``, ``comparison.pvd``, ``network-MODEL.nc``, ``report.html`` and ``manifest.json``.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    folder : path
+        Exists and holds no other run.
+
+    Returns
+    -------
+    path
+        Of the report.
+
+    Raises
+    ------
+    FileExistsError
+        If one of the files exists.
+    """
+    from harness.report import write_report
+
+    folder = Path(folder)
+    data = outcome.to_xarray()
+    write_netcdf(data, folder / "comparison.nc")
+    for name, case in outcome.cases.items():
+        case.run.save(folder / f"network-{name}.nc")
+    write_series(data, folder / "comparison.pvd")
+    write_text(folder / "manifest.json", json.dumps(manifest(outcome), indent=2, ensure_ascii=False) + "\n")
+    report: Path = write_report(outcome, folder / "report.html")
+    return report
+
+
+def write_series(data: xr.Dataset, path: Path) -> Path:
+    """Write the fields of all models and sources on the common grid of frequencies as a ParaView series.
+
+    Arrays are called ``SOURCE`` with one model and ``MODEL_SOURCE`` with several, ``_re``, ``_im`` and ``_abs``.
+    """
+    axes = [np.unique(data[name].values) for name in data.coords if str(name).startswith("xi_")]
+    models = [str(name) for name in data.model.values]
+    with SeriesWriter(path, grid_cells(axes)) as writer:
+        for t in data.time.values:
+            now = data.error.sel(time=t)
+            arrays: dict[str, np.ndarray] = {}
+            for model in models:
+                for source in data.source.values:
+                    field = now.sel(model=model, source=source)
+                    name = f"{source}" if len(models) == 1 else f"{model}_{source}"
+                    if "channel" in field.dims:
+                        arrays |= {
+                            f"{name}_{c}": field.isel(channel=c).values for c in range(field.sizes["channel"])
+                        }
+                    else:
+                        arrays[name] = field.values
+            writer.write(float(t), arrays)
+    return path
+
+
+def manifest(outcome: Outcome) -> dict[str, object]:
+    """Versions, machine, configuration, timings and verdicts of an outcome, as plain data."""
+    return {
+        "title": outcome.experiment.title,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "passed": outcome.passed,
+        "checks": [
+            {"name": v.name, "measured": v.measured, "allowed": v.allowed, "passed": v.passed}
+            for v in outcome.verdicts
+        ],
+        "seconds": {name: round(value, 3) for name, value in outcome.seconds.items()},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        "predictions": {name: case.solution.stats.to_dict() for name, case in outcome.cases.items()},
+        "training": {
+            name: {
+                "width": case.run.width,
+                "seeds": case.run.seeds,
+                "learning_rate": case.run.learning_rate,
+                "steps": int(case.run.steps[-1]),
+                "method": case.run.method,
+                "seconds": case.run.seconds,
+                **case.run.metadata,
+            }
+            for name, case in outcome.cases.items()
+        },
+        "experiment": outcome.experiment.model_dump(mode="json", exclude_none=True),
+    }
