@@ -4,12 +4,13 @@ STAMP := .venv/installed
 # One thread per process: the tests run in two processes, and small transforms gain nothing from threads.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help setup test lint types docs validate benchmarks clean
+.PHONY: help setup test lint types docs validate picture benchmarks clean
 
 help:
 	@echo "make validate    train networks and hold them against the predictions (reports in out/)"
 	@echo "make test        lint, types, documentation and all tests"
 	@echo "make docs        the documentation alone, in docs/_build/html"
+	@echo "make picture     draw the picture of the README again"
 	@echo "make benchmarks  what is fast, and by how much"
 	@echo "make clean       remove the environment and everything built"
 
@@ -39,6 +40,12 @@ docs: $(STAMP)
 
 validate: $(STAMP)
 	$(BIN)/harness validate --output out/validation-$$(date +%Y%m%d-%H%M%S)
+
+picture: $(STAMP)
+	rm -rf out/picture
+	$(BIN)/harness run harness/experiments/fourier-features-1d.toml --output out/picture
+	mkdir -p docs/images
+	cp out/picture/pictures/spectra.png docs/images/validation.png
 
 benchmarks: $(STAMP)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -20,7 +20,10 @@ LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarr
 
 
 def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
-    """Write ``comparison.nc``, ``comparison.pvd``, ``network-MODEL.nc``, ``report.html`` and ``manifest.json``.
+    """Write data, ParaView series, pictures, manifest and report.
+
+    That is ``comparison.nc``, ``comparison.pvd``, ``network-MODEL.nc``, ``pictures/``, ``manifest.json`` and
+    ``report.html``.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     FileExistsError
         If one of the files exists.
     """
-    from harness.report import write_report
+    from harness.report import save_figures, write_report
 
     folder = Path(folder)
     data = outcome.to_xarray()
@@ -46,6 +49,9 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     for name, case in outcome.cases.items():
         case.run.save(folder / f"network-{name}.nc")
     write_series(data, folder / "comparison.pvd")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    save_figures(outcome, pictures)
     write_text(folder / "manifest.json", json.dumps(manifest(outcome), indent=2, ensure_ascii=False) + "\n")
     report: Path = write_report(outcome, folder / "report.html")
     return report
