@@ -26,7 +26,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 setup: $(STAMP)
 
 test: lint types docs
-	$(THREADS) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(THREADS) $(BIN)/python -m pytest --numprocesses 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 import fefreq
-from harness.descent import DensePlaneWaves, Descent, PlaneWaves
 from harness.architectures import network_for
+from harness.descent import DensePlaneWaves, Descent, PlaneWaves
 from harness.networks import ensemble_parameters
 from harness.transforms import NEURONS_FOR_THREADS, PlanOptions, TransformedPlaneWaves
 

@@ -74,7 +74,9 @@ class Diffusion(Section):
 class Training(Section):
     """How the networks are trained."""
 
-    width: PositiveInt = Field(description="number of neurons")
+    width: PositiveInt | dict[str, PositiveInt] = Field(
+        description="number of neurons (of each sub-network, if there are several), or a table of them by model"
+    )
     learning_rate: PositiveFloat | None = Field(
         None, description="size of a step; by default a tenth of the stability limit"
     )
@@ -102,10 +104,14 @@ class Frequencies(Section):
     )
 
 
+Part = Literal["all", "even", "odd"]
+
+
 class FieldCheck(Section):
     """The field of one source stays close to another's at every time, relative to the initial error."""
 
     kind: Literal["field"]
+    part: Part = Field("all", description="the whole field, its even part (real) or its odd part (imaginary)")
     source: str = Field("network", description="the source under test")
     reference: str = Field("pde", description="what it is held against")
     tolerance: PositiveFloat = Field(
@@ -118,8 +124,8 @@ class HalfLifeCheck(Section):
     """Half-lives of the tones agree between two sources wherever they fall inside the run."""
 
     kind: Literal["half-life"]
-    source: str = "network"
-    reference: str = "pde"
+    source: str = Field("network", description="the source under test")
+    reference: str = Field("pde", description="what it is held against")
     tolerance: PositiveFloat = Field(description="largest relative difference")
 
 
@@ -128,7 +134,7 @@ class OrderCheck(Section):
 
     kind: Literal["sooner"]
     model: str = Field(description="name of the model")
-    source: str = "pde"
+    source: str = Field("pde", description="the source under test")
     sooner: int = Field(ge=0, description="index of the tone that is learned first")
     later: int = Field(ge=0, description="index of the other tone")
     factor: PositiveFloat = Field(description="smallest ratio of half-lives")
@@ -139,11 +145,45 @@ class EqualCheck(Section):
 
     kind: Literal["together"]
     model: str = Field(description="name of the model")
-    source: str = "pde"
+    source: str = Field("pde", description="the source under test")
     tolerance: PositiveFloat = Field(description="largest relative spread of the half-lives")
 
 
-AnyCheck = Annotated[FieldCheck | HalfLifeCheck | OrderCheck | EqualCheck, Field(discriminator="kind")]
+class FasterCheck(Section):
+    """One tone is learned sooner by every model of a list than by the one before."""
+
+    kind: Literal["faster"]
+    models: tuple[str, ...] = Field(min_length=2, description="names of models, the slowest first")
+    tone: int = Field(ge=0, description="index of the tone")
+    source: str = Field("pde", description="the source under test")
+
+
+class StillCheck(Section):
+    """A part of the error stays what it was at the start."""
+
+    kind: Literal["still"]
+    model: str = Field(description="name of the model")
+    part: Part = Field("even", description="which part of the field")
+    source: str = Field("network", description="the source under test")
+    tolerance: PositiveFloat = Field(
+        description="largest change at any time, relative to the part at the start"
+    )
+
+
+class ReachCheck(Section):
+    """Two sources agree on the time at which the error has come down to a level."""
+
+    kind: Literal["reaches"]
+    level: float = Field(gt=0, lt=1, description="share of the initial error")
+    source: str = Field("network", description="the source under test")
+    reference: str = Field("pde", description="what it is held against")
+    tolerance: PositiveFloat = Field(description="largest relative difference of the two times")
+
+
+AnyCheck = Annotated[
+    FieldCheck | HalfLifeCheck | OrderCheck | EqualCheck | FasterCheck | StillCheck | ReachCheck,
+    Field(discriminator="kind"),
+]
 
 
 class Experiment(Section):
@@ -174,10 +214,16 @@ class Experiment(Section):
         for name in self.models:
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"the model name {name!r} may hold letters, digits, '-' and '_' only")
-        for check in self.checks:
-            if isinstance(check, (OrderCheck, EqualCheck)) and check.model not in self.named_models():
+        named = [name for check in self.checks for name in check_models(check)]
+        if self.training is not None and isinstance(self.training.width, dict):
+            named += list(self.training.width)
+            for name in self.named_models():
+                if name not in self.training.width:
+                    raise ValueError(f"training.width has no entry for the model {name!r}")
+        for name in named:
+            if name not in self.named_models():
                 known = ", ".join(self.named_models())
-                raise ValueError(f"a check names the model {check.model!r}, but there is only {known}")
+                raise ValueError(f"the model {name!r} is named, but there is only {known}")
         return self
 
     def named_models(self) -> dict[str, Model]:
@@ -204,6 +250,13 @@ class Experiment(Section):
         if isinstance(self.target, Tones):
             return self.target.tones()
         return np.zeros((0, dim))
+
+
+def check_models(check: AnyCheck) -> tuple[str, ...]:
+    """Names of the models that a check is about; none if it is about all of them."""
+    if isinstance(check, (OrderCheck, EqualCheck, StillCheck)):
+        return (check.model,)
+    return check.models if isinstance(check, FasterCheck) else ()
 
 
 class ExperimentError(ValueError):

@@ -7,7 +7,7 @@ spectrum ``û(ξ, t)`` of the residual at any frequencies, at the times that wer
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,10 @@ class Stats:
         Inside factorisations, inside solves, and altogether (assembly included).
     mesh : str
         Why the mesh is as it is.
+    mesh_error : ndarray, shape (T,), optional
+        Estimated error that the mesh leaves, relative to the initial field, if it was asked for.
+    memory : int
+        Bytes of the basis and the values of the propagation, 0 if nobody counted.
     """
 
     unknowns: int
@@ -56,10 +60,23 @@ class Stats:
     solve_seconds: float
     seconds: float
     mesh: str
+    mesh_error: FloatArray | None = None
+    memory: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Plain numbers, strings and lists, for JSON."""
-        return {**asdict(self), "error_estimate": self.error_estimate.tolist()}
+        mesh_error = None if self.mesh_error is None else self.mesh_error.tolist()
+        return {**asdict(self), "error_estimate": self.error_estimate.tolist(), "mesh_error": mesh_error}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Stats:
+        """Rebuild from what :meth:`to_dict` gave."""
+        arrays = {
+            name: np.asarray(values[name], dtype=np.float64)
+            for name in ("error_estimate", "mesh_error")
+            if values.get(name) is not None
+        }
+        return cls(**{**values, **arrays})
 
 
 def check_times(times: ArrayLike) -> FloatArray:
@@ -103,18 +120,25 @@ def frequency_coordinates(frequencies: FloatArray) -> dict[str, tuple[str, Float
 
 
 def half_life(times: ArrayLike, moduli: ArrayLike) -> FloatArray:
-    """First time at which a modulus has fallen to half of its first value, by log-linear interpolation.
+    """First time at which a modulus has fallen to half of its first value; see :func:`time_to_level`."""
+    return time_to_level(times, moduli, 0.5)
+
+
+def time_to_level(times: ArrayLike, moduli: ArrayLike, level: float) -> FloatArray:
+    """First time at which a modulus has fallen to a share of its first value, by log-linear interpolation.
 
     Parameters
     ----------
     times : array_like, shape (T,)
     moduli : array_like, shape (T, …)
         Non-negative values at these times.
+    level : float
+        The share, between 0 and 1.
 
     Returns
     -------
     ndarray, shape (…)
-        Infinite where the modulus stays above half, NaN where it begins at zero.
+        Infinite where the modulus stays above the level, NaN where it begins at zero.
     """
     t, y = check_times(times), np.asarray(moduli, dtype=np.float64)
     flat = y.reshape(len(t), -1)
@@ -122,12 +146,12 @@ def half_life(times: ArrayLike, moduli: ArrayLike) -> FloatArray:
     start = flat[0]
     result[start == 0] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.log(flat / start) + np.log(2.0)
+        excess = np.log(flat / start) - np.log(level)
     for column in np.flatnonzero(start > 0):
-        below = np.flatnonzero(level[:, column] <= 0)
+        below = np.flatnonzero(excess[:, column] <= 0)
         if len(below):
             k = below[0]
-            a, b = level[k - 1, column], level[k, column]
+            a, b = excess[k - 1, column], excess[k, column]
             share = 1.0 if np.isinf(b) else a / (a - b)
             result[column] = t[k - 1] + share * (t[k] - t[k - 1])
     return result.reshape(y.shape[1:])

@@ -209,5 +209,45 @@ def check_taper(taper: float) -> None:
         raise ValueError(f"taper is the share of each axis that is tapered, from 0 to 1, not {taper}")
 
 
-AnySource = Tones | Terrain | File
-__all__ = ["AnySource", "File", "Terrain", "Tones", "standardised", "tapered"]
+@dataclass(frozen=True)
+class Ripples:
+    """A sum of oscillations that are no single tones, in the plane, standardised and tapered.
+
+    ``f(x, y) = Σ_k exp(sin π m_k x) exp(cos π n_k y)`` on ``[-1, 1]²``, as in the experiments of
+    arXiv 2212.03416.
+
+    Attributes
+    ----------
+    samples : int
+        Number of samples along each axis.
+    modes : list of [m, n]
+        The numbers ``m_k`` and ``n_k``.
+    taper : float
+        Share of each axis over which a cosine brings the field to 0.
+    """
+
+    samples: int
+    modes: tuple[tuple[float, float], ...]
+    taper: float = 1.0
+    kind: Literal["ripples"] = field(default="ripples", kw_only=True, repr=False)
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        check_taper(self.taper)
+        if self.samples < 2:
+            raise ValueError(f"a grid needs at least 2 samples along each axis, not {self.samples}")
+        if not self.modes:
+            raise ValueError("give at least one pair [m, n] in modes")
+
+    def make(self) -> Target:
+        """Sample, standardise and taper the field."""
+        grid = Grid.over([(-1, 1), (-1, 1)], (self.samples, self.samples))
+        x, y = np.pi * grid.points.T
+        values = sum((np.exp(np.sin(m * x) + np.cos(n * y)) for m, n in self.modes), np.zeros(len(x)))
+        field = standardised(values).reshape(grid.shape)
+        return Target.from_grid(tapered(field, self.taper), [(-1, 1), (-1, 1)])
+
+
+AnySource = Tones | Terrain | Ripples | File
+__all__ = ["AnySource", "File", "Ripples", "Terrain", "Tones", "standardised", "tapered"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 # Where each public name lives. Modules load on first use, so that the command line starts fast.
 _HOMES = {
     "Run": "runs",
-    "compare": "compare",
+    "compare": "comparison",
     "run_experiment": "pipeline",
     "train": "runs",
     "write_outcome": "results",
@@ -26,7 +26,7 @@ _HOMES = {
 __all__ = ["Run", "compare", "run_experiment", "train", "write_outcome"]
 
 if TYPE_CHECKING:
-    from harness.compare import compare
+    from harness.comparison import compare
     from harness.pipeline import run_experiment
     from harness.results import write_outcome
     from harness.runs import Run, train

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from fefreq.experiment import AnyCheck, EqualCheck, Experiment, FieldCheck, HalfLifeCheck, OrderCheck
-from harness.compare import relative_difference
+from fefreq.experiment import (
+    AnyCheck,
+    EqualCheck,
+    Experiment,
+    FasterCheck,
+    FieldCheck,
+    HalfLifeCheck,
+    OrderCheck,
+    Part,
+    ReachCheck,
+    StillCheck,
+    check_models,
+)
+from fefreq.fields import time_to_level
 from harness.outcome import Case, Verdict
 
 
@@ -13,29 +27,45 @@ def judge(experiment: Experiment, cases: dict[str, Case]) -> tuple[Verdict, ...]
     """Evaluate every check of an experiment on every model it concerns."""
     verdicts: list[Verdict] = []
     for check in experiment.checks:
-        names = [check.model] if isinstance(check, (OrderCheck, EqualCheck)) else list(cases)
-        for name in names:
+        if isinstance(check, FasterCheck):
+            verdicts.append(_faster(check, cases))
+            continue
+        for name in check_models(check) or tuple(cases):
             label = "" if len(cases) == 1 else f"{name}: "
             verdicts += [_prefixed(v, label) for v in _evaluate(check, cases[name])]
     return tuple(verdicts)
 
 
 def _evaluate(check: AnyCheck, case: Case) -> list[Verdict]:
-    if isinstance(check, FieldCheck):
-        return _field(check, case)
-    if isinstance(check, HalfLifeCheck):
-        return _half_lives(check, case)
-    if isinstance(check, OrderCheck):
-        return [_sooner(check, case)]
-    return [_together(check, case)]
+    match check:
+        case FieldCheck():
+            return _field(check, case)
+        case HalfLifeCheck():
+            return _half_lives(check, case)
+        case OrderCheck():
+            return [_sooner(check, case)]
+        case EqualCheck():
+            return [_together(check, case)]
+        case StillCheck():
+            return [_still(check, case)]
+        case ReachCheck():
+            return [_reaches(check, case)]
+    raise AssertionError(f"no way to evaluate {check!r}")
+
+
+def _part(values: np.ndarray, part: Part) -> np.ndarray:
+    """The even part of a field of real data is its real part, the odd part its imaginary part."""
+    return {"all": values, "even": values.real, "odd": values.imag}[part]
 
 
 def _field(check: FieldCheck, case: Case) -> list[Verdict]:
     data = case.comparison
-    difference = relative_difference(
-        data.error.sel(source=check.source).values, data.error.sel(source=check.reference).values
-    )
-    what = f"{check.source} against {check.reference}, field"
+    field, reference = (data.error.sel(source=name).values for name in (check.source, check.reference))
+    scale = np.linalg.norm(reference[0])
+    gap = _part(field - reference, check.part).reshape(len(field), -1)
+    of = "" if check.part == "all" else f" ({check.part} part)"
+    what = f"{check.source} against {check.reference}, field{of}"
+    difference = np.linalg.norm(gap, axis=1) / scale
     verdicts = [_worst(f"{what}, mean over seeds", difference, data.time.values, check.tolerance)]
     if check.each_seed is not None:
         members = data.member_difference.sel(source=check.source).values
@@ -94,6 +124,46 @@ def _together(check: EqualCheck, case: Case) -> Verdict:
         f"half-lives {', '.join(f'{life:.4g}' for life in lives)}: spread {spread:.1%}",
         f"≤ {check.tolerance:.1%}",
         bool(spread <= check.tolerance),
+    )
+
+
+def _faster(check: FasterCheck, cases: dict[str, Case]) -> Verdict:
+    lives = [float(cases[n].tones.half_life.sel(source=check.source)[check.tone]) for n in check.models]
+    # Beyond what a source covers a half-life is infinite: only the first may be, for nothing exceeds it.
+    falling = all(a > b for a, b in pairwise(lives))
+    return Verdict(
+        f"{tone_name(cases[check.models[0]], check.tone)} learned sooner by each of {', '.join(check.models)}, "
+        f"{check.source}",
+        f"half-lives {', '.join(f'{life:.4g}' for life in lives)}",
+        "each below the one before",
+        falling,
+    )
+
+
+def _still(check: StillCheck, case: Case) -> Verdict:
+    field = _part(case.comparison.error.sel(source=check.source).values, check.part)
+    change = np.linalg.norm((field - field[0]).reshape(len(field), -1), axis=1) / np.linalg.norm(field[0])
+    at = int(np.argmax(change))
+    return Verdict(
+        f"the {check.part} part of the error stays, {check.source}",
+        f"changes by {change[at]:.2%}, at t = {case.comparison.time.values[at]:.3g}",
+        f"≤ {check.tolerance:.2%}",
+        bool(change[at] <= check.tolerance),
+    )
+
+
+def _reaches(check: ReachCheck, case: Case) -> Verdict:
+    data = case.comparison
+    found, expected = (
+        time_to_level(data.time.values, data.remaining.sel(source=name).values, check.level)
+        for name in (check.source, check.reference)
+    )
+    gap = abs(found / expected - 1) if np.isfinite(found) and np.isfinite(expected) else float("inf")
+    return Verdict(
+        f"error at {check.level:.0%} of its start, {check.source} against {check.reference}",
+        f"t = {found:.4g} against {expected:.4g}, {gap:.1%}",
+        f"≤ {check.tolerance:.1%}",
+        bool(gap <= check.tolerance),
     )
 
 

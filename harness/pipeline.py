@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from fefreq.diffusion import FrequencyDiffusion
-from fefreq.experiment import Experiment
+from fefreq.experiment import Experiment, Training
 from fefreq.fields import ErrorField, frequency_coordinates, half_life
 from fefreq.targets import Target
 from harness.checks import judge
-from harness.compare import compare
+from harness.comparison import compare
 from harness.outcome import Case, Outcome
 from harness.progress import NullProgress, Progress
 from harness.runs import Trainer
@@ -47,7 +48,7 @@ def run_experiment(experiment: Experiment, progress: Progress | None = None) -> 
         (
             name,
             FrequencyDiffusion(model, target, order=experiment.pde.order, mesh_rtol=experiment.pde.mesh_rtol),
-            Trainer(model, target, times=times, **settings.model_dump()),
+            Trainer(model, target, times=times, **trainer_settings(settings, name)),
         )
         for name, model in experiment.named_models().items()
     ]
@@ -74,6 +75,14 @@ def run_experiment(experiment: Experiment, progress: Progress | None = None) -> 
         seconds[f"{name}: comparison"] = time.perf_counter() - start
         cases[name] = Case(problem.model, target, solution, run, comparison, table)
     return Outcome(experiment, cases, judge(experiment, cases), seconds)
+
+
+def trainer_settings(training: Training, model: str) -> dict[str, Any]:
+    """Settings of the training of one model."""
+    settings = training.model_dump()
+    if isinstance(training.width, dict):
+        settings["width"] = training.width[model]
+    return settings
 
 
 def frequency_grid(target: Target, half_width: float | None = None) -> np.ndarray:

@@ -89,7 +89,7 @@ MISTAKES = {
     "check of an unknown model": (
         "[training]",
         '[[checks]]\nkind = "together"\nmodel = "wide"\ntolerance = 0.1\n[training]',
-        "names the model 'wide', but there is only model",
+        "the model 'wide' is named, but there is only model",
     ),
 }
 

@@ -116,6 +116,8 @@ def test_radius_holds_the_mass_of_all_scales():
     inside = np.mean(np.abs(drawn) <= model.radius(0.8))
     assert abs(inside - 0.8) < 4 * np.sqrt(0.8 * 0.2 / len(drawn))
     assert fefreq.MultiScaleSine(fefreq.Uniform(2.0), (1, 3)).breakpoints == (2.0, 6.0)
+    alone = fefreq.MultiScaleSine(fefreq.Gaussian(1.0), (3,))
+    assert alone.radius(0.5) == pytest.approx(3 * alone.density.radius(0.5), rel=1e-9)
 
 
 def test_solutions_of_two_operators_can_be_saved_and_seen(tmp_path):

@@ -15,7 +15,7 @@ import fefreq
 from fefreq import plots
 from fefreq.plots.axes import source_styles
 from fefreq.storage import split_complex
-from harness.compare import compare
+from harness.comparison import compare
 
 TIMES = np.concatenate([[0.0], np.geomspace(0.1, 100, 25)])
 

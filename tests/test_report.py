@@ -17,7 +17,7 @@ from fefreq.fields import ErrorField
 from fefreq.models import Model
 from harness import findings
 from harness.checks import judge
-from harness.compare import compare
+from harness.comparison import compare
 from harness.outcome import Case, Outcome, Verdict
 from harness.pipeline import frequency_grid, tone_table
 from harness.report import figures, overview, save_figures, write_report

@@ -9,8 +9,8 @@ import torch
 
 import fefreq
 from fefreq.fields import ErrorField
-from harness.descent import DensePlaneWaves, Descent, DivergenceError
 from harness.architectures import network_for
+from harness.descent import DensePlaneWaves, Descent, DivergenceError
 from harness.networks import Network, Waves, ensemble_parameters, generators, initial_parameters
 from harness.progress import RichProgress
 from harness.runs import Run, train
@@ -360,5 +360,5 @@ def test_absent_cuda_is_named(model, target, monkeypatch):
 
 
 def test_model_without_a_network_is_named():
-    with pytest.raises(TypeError, match="object has no network that can be trained.*FourierFeatures"):
+    with pytest.raises(TypeError, match=r"object has no network that can be trained.*FourierFeatures"):
         network_for(object(), 8, 1)

@@ -94,7 +94,7 @@ class Density(ABC):
 
     @abstractmethod
     def mass_within(self, radius: float) -> float:
-        """Probability P(|ξ| ≤ radius) of the closed Euclidean ball about the origin.
+        """Probability ``P(|ξ| ≤ radius)`` of the closed Euclidean ball about the origin.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Density(ABC):
         """
 
     def radius(self, mass: float) -> float:
-        """Radius of the ball about the origin that holds the given mass: P(|ξ| ≤ r) = mass.
+        """Radius of the ball about the origin that holds the given mass: ``P(|ξ| ≤ r) = mass``.
 
         Parameters
         ----------

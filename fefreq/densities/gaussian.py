@@ -16,7 +16,7 @@ from fefreq.densities.base import Density, ball_radius, dimension, draws, positi
 
 @dataclass(frozen=True)
 class Gaussian(Density):
-    """Isotropic Gaussian, ρ(ξ) = (2πs²)^(-d/2) exp(-|ξ|²/2s²) and κ(z) = exp(-2π²s²|z|²).
+    """Isotropic Gaussian, ``ρ(ξ) = (2πs²)^(-d/2) exp(-|ξ|²/2s²)`` and ``κ(z) = exp(-2π²s²|z|²)``.
 
     Parameters
     ----------

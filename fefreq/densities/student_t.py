@@ -40,7 +40,7 @@ _OLVER = (
 
 @dataclass(frozen=True)
 class StudentT(Density):
-    """Isotropic multivariate t, ρ(ξ) ∝ (1 + |ξ|²/νs²)^(-(ν+d)/2).
+    """Isotropic multivariate t, ``ρ(ξ) ∝ (1 + |ξ|²/νs²)^(-(ν+d)/2)``.
 
     The ratio of a Gaussian of standard deviation s to the root of an independent χ²/ν variable: ν = 1 is the
     Cauchy density, ν → ∞ the Gaussian.
@@ -92,7 +92,7 @@ class StudentT(Density):
         return _matern_large_order(order, x) if order > _LARGE_ORDER else _matern(order, x)
 
     def mass_within(self, radius: float) -> float:
-        """Mass of a ball: |ξ|²/ds² has the F distribution with d and ν degrees of freedom."""
+        """Mass of a ball: ``|ξ|²/ds²`` has the F distribution with d and ν degrees of freedom."""
         square = (ball_radius(radius) / self.scale) ** 2
         return float(special.betainc(0.5 * self.dim, 0.5 * self.df, square / (self.df + square)))
 

@@ -187,9 +187,10 @@ class MultiScaleSine(Model):
         def excess(radius: float) -> float:
             return float(np.mean([self.density.mass_within(radius / scale) for scale in self.scales])) - mass
 
+        # The bracket holds the root with room for the rounding of the radii themselves.
         base = self.density.radius(mass)
-        low, high = min(self.scales) * base, max(self.scales) * base
-        return low if excess(low) >= 0 else float(brentq(excess, low, high, xtol=1e-9 * high))
+        low, high = 0.999 * min(self.scales) * base, 1.001 * max(self.scales) * base
+        return float(brentq(excess, low, high, xtol=1e-12 * high))
 
     @property
     def support_box(self) -> tuple[float, ...]:

@@ -49,7 +49,7 @@ def compare(
     Returns
     -------
     xarray.Dataset
-        ``error`` (complex; source, time, frequency), ``difference`` (source, time), ``half_life`` and
+        ``error`` (complex; source, time, frequency), ``difference`` and ``remaining`` (source, time), ``half_life`` and
         ``decay_rate`` (source, frequency), and, for sources with members, ``member_difference`` (source, seed,
         time), the same difference for each member, NaN for the sources without.
 
@@ -84,6 +84,11 @@ def compare(
                 ("source", "time"),
                 np.stack([relative_difference(field, base) for field in fields.values()]),
                 {"long_name": f"L2 difference from {reference}, relative to its initial error"},
+            ),
+            "remaining": (
+                ("source", "time"),
+                np.stack([remaining(field) for field in fields.values()]),
+                {"long_name": "L2 norm of the error, relative to its start"},
             ),
             "half_life": (
                 ("source", "frequency"),
@@ -130,6 +135,12 @@ def relative_difference(field: ComplexArray, reference: ComplexArray) -> FloatAr
     if scale == 0:
         raise ValueError("the reference has no error at time 0, so no difference is relative to it")
     return np.asarray(np.sqrt(np.sum(np.abs(field - reference) ** 2, axis=last)) / scale)
+
+
+def remaining(field: ComplexArray) -> FloatArray:
+    """``‖a(t)‖ / ‖a(0)‖`` of a field ``(T, F, …)``, shape ``(T,)``; NaN for a field that begins at zero."""
+    norms = np.linalg.norm(field.reshape(len(field), -1), axis=1)
+    return np.asarray(norms / norms[0] if norms[0] > 0 else np.full(len(norms), np.nan))
 
 
 def decay_rate(times: FloatArray, moduli: FloatArray) -> FloatArray:
