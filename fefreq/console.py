@@ -10,25 +10,28 @@ from pathlib import Path
 
 @contextmanager
 def one_sentence(program: str) -> Iterator[None]:
-    """Turn an expected failure into one sentence on standard error and exit status 2.
+    """Turn an expected failure into one sentence on standard error.
 
-    Bad input is a ``ValueError``, ``TypeError`` or ``OSError``; anything else is a mistake of this package and
-    keeps its traceback. An interrupt ends with status 130.
+    Bad input (``ValueError``, ``TypeError``, ``OSError``) ends with status 2, arithmetic that failed on good
+    input (``ArithmeticError``: training that diverges, a tolerance that is not met) with status 1, an interrupt
+    with 130. Anything else is a mistake of this package and keeps its traceback.
     """
     try:
         yield
     except (ValueError, TypeError, OSError) as error:
-        fail(program, error)
+        fail(program, error, status=2)
+    except ArithmeticError as error:
+        fail(program, error, status=1)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
 
 
-def fail(program: str, error: Exception) -> None:
-    """Print one sentence on standard error and leave with exit status 2."""
+def fail(program: str, error: Exception, status: int) -> None:
+    """Print one sentence on standard error and leave."""
     text = " ".join(str(error).split())
     print(f"{program}: {text}", file=sys.stderr)
-    raise SystemExit(2) from error
+    raise SystemExit(status) from error
 
 
 def check_fresh(folder: Path) -> Path:

@@ -83,8 +83,9 @@ class MultiScaleSineNetwork(Network):
     def waves(self, parameters: Parameters) -> Waves:
         """``v = α w`` and ``z = -i α^p a exp(ib) / √(S m)``, since ``sin θ = Re(-i exp(iθ))``."""
         scale, prefactor = self._scale(parameters["bias"])
-        turn = self._turn(parameters["bias"]) * prefactor
-        return Waves(scale * parameters["frequency"], parameters["output"] * (-1j * turn).unsqueeze(1))
+        bias = parameters["bias"]
+        turned = torch.complex(torch.sin(bias), -torch.cos(bias)) * prefactor  # -i exp(ib)
+        return Waves(scale * parameters["frequency"], parameters["output"] * turned.unsqueeze(1))
 
     def pullback(
         self, parameters: Parameters, amplitude_gradient: Tensor, frequency_gradient: Tensor | None
