@@ -92,6 +92,7 @@ def write_report(outcome: Outcome, path: str | Path) -> Path:
         failures=sum(not verdict.passed for verdict in outcome.verdicts),
         sections=sections,
         overview=overview(outcome),
+        across=[(picture, _embedded(picture.draw())) for picture in across(outcome)],
         seconds=outcome.seconds,
         configuration=outcome.experiment.model_dump_json(indent=2, exclude_none=True),
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -170,6 +171,24 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
     return shown
 
 
+def across(outcome: Outcome) -> list[Picture]:
+    """Pictures that show all models of an outcome together; none if there is only one."""
+    if len(outcome.cases) < 2:
+        return []
+    first = next(iter(outcome.cases.values()))
+    half_width = float(first.comparison.xi_0.max())
+    models = {name: case.model for name, case in outcome.cases.items()}
+    return [
+        Picture(
+            "coefficients",
+            "Coefficients of the diffusion equations",
+            "How fast each model damps the error at a frequency, and how fast the error spreads from there.",
+            "",
+            lambda: plots.coefficients_figure(models, half_width),
+        )
+    ]
+
+
 def overview(outcome: Outcome) -> tuple[findings.Row, list[findings.Row]] | None:
     """Half-lives of all models side by side: head and rows of a table, or None if there is only one model."""
     cases = outcome.cases
@@ -194,7 +213,8 @@ def overview(outcome: Outcome) -> tuple[findings.Row, list[findings.Row]] | None
 
 def _named_pictures(outcome: Outcome) -> dict[str, Picture]:
     single = len(outcome.cases) == 1
-    return {
+    together = {picture.name: picture for picture in across(outcome)}
+    return together | {
         picture.name if single else f"{name}-{picture.name}": picture
         for name, case in outcome.cases.items()
         for picture in pictures(outcome, case)

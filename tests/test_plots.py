@@ -307,3 +307,19 @@ def test_what_cannot_be_drawn_is_refused_with_a_remedy() -> None:
         plots.map_figure(data.drop_vars("error"))
     with pytest.raises(ValueError, match=r"several models \(a, b\).*data\.sel\(model=\.\.\.\)"):
         plots.map_figure(xr.concat([data, data], dim=xr.Variable("model", ["a", "b"])))
+
+
+def test_coefficients_of_all_models_are_drawn_for_both_parities():
+    models = {
+        "odd": fefreq.MultiScaleSine(fefreq.Gaussian(1.5), (1, 2), rates=fefreq.Rates(bias=0.0)),
+        "plain": fefreq.FourierFeatures(fefreq.Gaussian(2.0)),
+    }
+    damping, diffusion = plots.coefficients_figure(models, 6.0).axes
+    assert [len(axes.lines) for axes in (damping, diffusion)] == [3, 3]
+    even, odd, plain = damping.lines
+    xi = np.asarray(plain.get_xdata())
+    assert_array_equal(plain.get_ydata(), models["plain"].coefficients(xi).damping)
+    assert_array_equal(odd.get_ydata(), models["odd"].coefficients(xi, "odd").damping)
+    assert not np.any(even.get_ydata())
+    with pytest.raises(ValueError, match="above 0"):
+        plots.coefficients_figure(models, 0.0)

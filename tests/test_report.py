@@ -196,7 +196,7 @@ def test_the_configuration_can_be_read_back(page: Page, outcome: Outcome) -> Non
 
 def test_every_figure_is_embedded_and_described(page: Page, outcome: Outcome) -> None:
     images = page.all("img")
-    assert len(images) == len(figures(outcome)) == 2 * 4
+    assert len(images) == len(figures(outcome)) == 1 + 2 * 4
     for image in images:
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True)
         assert data.startswith(b"\x89PNG")
@@ -205,7 +205,7 @@ def test_every_figure_is_embedded_and_described(page: Page, outcome: Outcome) ->
 
 def test_half_lives_are_told_with_the_numbers_of_the_table(page: Page, outcome: Outcome) -> None:
     for case in outcome.cases.values():
-        for index, tone in enumerate(("1 cycles", "6 cycles")):
+        for index, tone in enumerate(("1 cycle", "6 cycles")):
             predicted, measured = (
                 float(case.tones.half_life.sel(source=s)[index]) for s in ("pde", "network")
             )
@@ -235,7 +235,7 @@ def test_models_are_laid_side_by_side(page: Page, outcome: Outcome) -> None:
     found = overview(outcome)
     assert found is not None
     head, rows = found
-    assert head == ("model", "source", "1 cycles", "6 cycles")
+    assert head == ("model", "source", "1 cycle", "6 cycles")
     assert [row[:2] for row in rows] == [
         (model, source) for model in ("narrow", "wide") for source in ("diffusion equation", "networks")
     ]
@@ -272,7 +272,7 @@ def test_figures_can_be_saved_by_themselves(outcome: Outcome, tmp_path: Path) ->
     assert [path.name for path in written] == ["spectra.png", "maps.png", "differences.png", "half-lives.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     names = list(figures(outcome))
-    assert names[:2] == ["narrow-spectra", "narrow-maps"]
+    assert names[:3] == ["coefficients", "narrow-spectra", "narrow-maps"]
 
 
 def test_two_dimensions_and_a_third_source_fit_into_the_same_report(tmp_path: Path) -> None:

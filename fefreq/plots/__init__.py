@@ -1,5 +1,6 @@
 """Pictures of error fields: spectra, frequency-time maps, differences, half-lives, and one solution at a glance."""
 
+from fefreq.plots.coefficients import coefficients_figure
 from fefreq.plots.figures import (
     difference_figure,
     half_life_figure,
@@ -14,6 +15,7 @@ from fefreq.plots.profiles import Profiles, as_dataset, plane, profiles
 __all__ = [
     "Profiles",
     "as_dataset",
+    "coefficients_figure",
     "difference_figure",
     "half_life_figure",
     "image_figure",
