@@ -33,9 +33,12 @@ _HOMES = {
     "Target": "targets",
     "FrequencyDiffusion": "diffusion",
     "ConvergenceError": "diffusion",
+    "KernelFlow": "kernel_flow",
     "MeshSolution": "mesh_solution",
-    "RationalKrylov": "propagators",
+    "PointSolution": "point_solution",
+    "RationalKrylov": "rational_krylov",
     "DenseOracle": "propagators",
+    "ImplicitSteps": "implicit_steps",
     "Result": "propagators",
     "ErrorField": "fields",
     "half_life": "fields",
@@ -50,10 +53,13 @@ __all__ = [
     "FourierFeatures",
     "FrequencyDiffusion",
     "Gaussian",
+    "ImplicitSteps",
+    "KernelFlow",
     "Laplace",
     "MeshSolution",
     "Mixture",
     "MultiScaleSine",
+    "PointSolution",
     "Rates",
     "RationalKrylov",
     "Result",
@@ -71,10 +77,14 @@ if TYPE_CHECKING:
     from fefreq.densities import Gaussian, Laplace, Mixture, StudentT, Tabulated, Uniform
     from fefreq.diffusion import ConvergenceError, FrequencyDiffusion
     from fefreq.fields import ErrorField, half_life
+    from fefreq.implicit_steps import ImplicitSteps
+    from fefreq.kernel_flow import KernelFlow
     from fefreq.kernel_operator import largest_rate
     from fefreq.mesh_solution import MeshSolution
     from fefreq.models import FourierFeatures, MultiScaleSine, Rates
-    from fefreq.propagators import DenseOracle, RationalKrylov, Result
+    from fefreq.point_solution import PointSolution
+    from fefreq.propagators import DenseOracle, Result
+    from fefreq.rational_krylov import RationalKrylov
     from fefreq.storage import load
     from fefreq.targets import Target
 

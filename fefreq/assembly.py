@@ -5,23 +5,30 @@ The weak form of ``∂_t û = ∇·(D ∇û) - c û`` with zero flux at the edge
 .. math:: M_{ij} = ∫ φ_i φ_j , \qquad A_{ij} = ∫ D\, ∇φ_i·∇φ_j + c\, φ_i φ_j ,
 
 ``M`` and ``A`` symmetric, ``A`` positive semi-definite and independent of time.
+
+Large meshes are assembled in blocks of elements, because quadrature data of all elements at once (5 GB for a
+million hexahedra) would take more memory than the matrices.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fefreq._arrays import ComplexArray, FloatArray
-from fefreq.linear_solvers import factorise
+from fefreq.linear_solvers import solve_mass
 from fefreq.meshes import element
 from fefreq.models import Model, Parity
 from fefreq.targets import Target
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-    from skfem import Basis, Mesh
+    from skfem import Basis, BilinearForm, Mesh
+
+# Numbers of quadrature data that one block of elements may hold, about 200 MB.
+_BLOCK = 25_000_000
 
 
 def make_basis(mesh: Mesh, order: int) -> Basis:
@@ -31,7 +38,46 @@ def make_basis(mesh: Mesh, order: int) -> Basis:
     """
     from skfem import Basis
 
-    return Basis(mesh, element(mesh, order), intorder=2 * order + 2, disable_doflocs=True)
+    return Basis(mesh, element(mesh, order), intorder=_degree(order), disable_doflocs=True)
+
+
+def light_basis(mesh: Mesh, order: int) -> Basis:
+    """The same basis without quadrature data of more than one element: numbers unknowns, evaluates, assembles here."""
+    from skfem import Basis
+
+    return Basis(
+        mesh,
+        element(mesh, order),
+        intorder=_degree(order),
+        elements=np.array([0]),
+        disable_doflocs=True,
+    )
+
+
+def _degree(order: int) -> int:
+    return 2 * order + 2
+
+
+def blocks(basis: Basis) -> Iterator[Basis]:
+    """Bases on blocks of elements that together cover the mesh."""
+    from skfem import Basis
+
+    count = basis.mesh.t.shape[1]
+    if basis.nelems == count and basis.tind is None:
+        yield basis
+        return
+    per_element = basis.X.shape[1] * (basis.Nbfun * (basis.mesh.dim() + 1) + 3 * basis.mesh.dim() ** 2)
+    size = max(1, _BLOCK // per_element)
+    for start in range(0, count, size):
+        yield Basis(
+            basis.mesh,
+            basis.elem,
+            mapping=None,
+            quadrature=(basis.X, basis.W),
+            elements=np.arange(start, min(start + size, count)),
+            dofs=basis.dofs,
+            disable_doflocs=True,
+        )
 
 
 def mass_matrix(basis: Basis) -> csr_matrix:
@@ -42,8 +88,7 @@ def mass_matrix(basis: Basis) -> csr_matrix:
     def mass(u: Any, v: Any, w: Any) -> Any:
         return u * v
 
-    matrix: csr_matrix = mass.assemble(basis).tocsr()
-    return matrix
+    return _sum_blocks(basis, ((mass, block, {}) for block in blocks(basis)))
 
 
 def operator_matrix(basis: Basis, model: Model, parity: Parity) -> csr_matrix:
@@ -62,24 +107,24 @@ def operator_matrix(basis: Basis, model: Model, parity: Parity) -> csr_matrix:
     def operator(u: Any, v: Any, w: Any) -> Any:
         return w.D * dot(grad(u), grad(v)) + w.c * u * v
 
-    at, shape = quadrature_points(basis)
-    coefficients = model.coefficients(at, parity)
-    for name, values in (("diffusion", coefficients.diffusion), ("damping", coefficients.damping)):
-        bad = ~(np.isfinite(values) & (values >= 0))
-        if np.any(bad):
-            first = int(np.argmax(bad))
-            raise ValueError(
-                f"the {name} coefficient is {values[first]} at frequency {at[first].tolist()}; "
-                "it must be finite and at least 0 on the whole mesh"
-            )
-    if model.parity_dependent is False and not (
-        np.any(coefficients.diffusion) or np.any(coefficients.damping)
-    ):
+    moves = model.parity_dependent
+
+    def parts() -> Iterator[tuple[BilinearForm, Basis, dict[str, FloatArray]]]:
+        nonlocal moves
+        for block in blocks(basis):
+            at, shape = quadrature_points(block)
+            coefficients = model.coefficients(at, parity)
+            for name, values in (("diffusion", coefficients.diffusion), ("damping", coefficients.damping)):
+                _require_coefficient(name, values, at)
+                moves |= bool(np.any(values))
+            fields = {"D": coefficients.diffusion.reshape(shape), "c": coefficients.damping.reshape(shape)}
+            yield operator, block, fields
+
+    matrix = _sum_blocks(basis, parts())
+    if not moves:
         raise ValueError(
             "the density vanishes on the whole mesh, so nothing would be learned: enlarge or move the mesh"
         )
-    fields = {"D": coefficients.diffusion.reshape(shape), "c": coefficients.damping.reshape(shape)}
-    matrix: csr_matrix = operator.assemble(basis, **fields).tocsr()
     return matrix
 
 
@@ -91,11 +136,14 @@ def project_spectrum(basis: Basis, mass: csr_matrix, target: Target) -> ComplexA
     def load(v: Any, w: Any) -> Any:
         return w.f * v
 
-    at, shape = quadrature_points(basis)
-    spectrum = target.spectrum(at).reshape(len(at), -1)
-    columns = np.concatenate([spectrum.real, spectrum.imag], axis=1)
-    loads = np.stack([load.assemble(basis, f=column.reshape(shape)) for column in columns.T], axis=1)
-    solved = factorise(mass).solve(loads)
+    loads = np.zeros((basis.N, 2 * (target.channels or 1)))
+    for block in blocks(basis):
+        at, shape = quadrature_points(block)
+        spectrum = target.spectrum(at).reshape(len(at), -1)
+        columns = np.concatenate([spectrum.real, spectrum.imag], axis=1)
+        for i, column in enumerate(columns.T):
+            loads[:, i] += load.assemble(block, f=column.reshape(shape))
+    solved = solve_mass(mass, loads)
     real, imaginary = np.split(solved, 2, axis=1)
     return (real + 1j * imaginary).reshape(basis.N, *target.values.shape[1:])
 
@@ -104,3 +152,44 @@ def quadrature_points(basis: Basis) -> tuple[FloatArray, tuple[int, ...]]:
     """Quadrature points of all elements as ``(n, d)``, and the shape ``(elements, points)`` of values."""
     coordinates = np.asarray(basis.global_coordinates())
     return np.ascontiguousarray(coordinates.reshape(len(coordinates), -1).T), coordinates.shape[1:]
+
+
+def _sum_blocks(
+    basis: Basis, parts: Iterator[tuple[BilinearForm, Basis, dict[str, FloatArray]]]
+) -> csr_matrix:
+    """Sum the matrices of blocks, a few at a time: every sum costs a pass over what there is."""
+    from scipy.sparse import coo_matrix, csr_matrix
+
+    total = csr_matrix((basis.N, basis.N))
+    rows, columns, values = [], [], []
+    held = 0
+    for form, block, fields in parts:
+        part = form.coo_data(block, **fields)
+        rows.append(part.indices[0])
+        columns.append(part.indices[1])
+        values.append(part.data)
+        held += len(part.data)
+        if held > 2 * _BLOCK:
+            total = total + _gathered(coo_matrix, rows, columns, values, basis.N)
+            rows, columns, values, held = [], [], [], 0
+    if held:
+        last = _gathered(coo_matrix, rows, columns, values, basis.N)
+        total = total + last if total.nnz else last
+    matrix: csr_matrix = total
+    return matrix
+
+
+def _gathered(kind: Any, rows: list[Any], columns: list[Any], values: list[Any], size: int) -> csr_matrix:
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    matrix: csr_matrix = kind(entries, shape=(size, size)).tocsr()
+    return matrix
+
+
+def _require_coefficient(name: str, values: FloatArray, at: FloatArray) -> None:
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if np.any(bad):
+        first = int(np.argmax(bad))
+        raise ValueError(
+            f"the {name} coefficient is {values[first]} at frequency {at[first].tolist()}; "
+            "it must be finite and at least 0 on the whole mesh"
+        )

@@ -9,29 +9,43 @@ and odd part, are propagated as separate real columns.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq import meshes
-from fefreq._arrays import ComplexArray
-from fefreq.assembly import make_basis, mass_matrix, operator_matrix, project_spectrum
+from fefreq import mesh_choice
+from fefreq._arrays import ComplexArray, FloatArray
+from fefreq.assembly import light_basis, make_basis, mass_matrix, operator_matrix, project_spectrum
 from fefreq.fields import Stats, check_times
 from fefreq.kernel_operator import require_same_dimension
+from fefreq.memory import require_memory
+from fefreq.mesh_error import MeshError, compare_fields, refine, richer_space
+from fefreq.mesh_files import check_mesh
 from fefreq.mesh_solution import MeshSolution
 from fefreq.models import Model
-from fefreq.propagators import Propagation, Propagator, RationalKrylov, Result
+from fefreq.propagators import Propagation, Propagator, Result
+from fefreq.rational_krylov import RationalKrylov
 from fefreq.targets import Target
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
     from skfem import Mesh
 
 SMALLEST_RTOL = 1e-12
+MeshControl = Literal["chosen", "estimated", "refined"]
+# Adaptive refinement starts from a mesh for this many times the error that it must reach.
+START = 30.0
+MOST_REFINEMENTS = 25
+# Quadrature data of meshes up to this size are kept at once.
+SMALL_MESH = 100_000
+_TINY = np.finfo(np.float64).tiny
+# The field in the richer space is propagated to this share of the error that the mesh must reach.
+_SHARE_OF_TIME = 0.02
 
 
-class ConvergenceError(RuntimeError):
+class ConvergenceError(ArithmeticError):
     """The error estimate stayed above the tolerance; the message gives both and the remedy."""
 
 
@@ -50,7 +64,16 @@ class FrequencyDiffusion:
     order : int, optional
         Polynomial degree of the elements; by default 4 (2 in three dimensions, and on a mesh that is given).
     mesh_rtol : float, optional
-        Relative error of the discretised initial spectrum at which the automatic mesh aims.
+        Relative error of the discretised field in the L2 norm that the mesh must reach at every time; the
+        automatic choice aims at it, and ``mesh_control`` checks it. By default 1e-6, 1e-3 and 1e-2 in one, two
+        and three dimensions.
+    mesh_control : {"chosen", "estimated", "refined"}
+        Trust the choice of the mesh; solve a second time in a richer space and state the estimated error; or
+        refine until the estimate meets ``mesh_rtol`` (lines, triangles and tetrahedra where it is large).
+    cell : {"line", "quadrilateral", "triangle", "hexahedron", "tetrahedron"}, optional
+        Cells of the automatic mesh; by default lines, quadrilaterals, hexahedra.
+    max_unknowns : int
+        Where refinement ends; the result then says that the tolerance was not met.
 
     Raises
     ------
@@ -66,7 +89,7 @@ class FrequencyDiffusion:
     >>> problem = FrequencyDiffusion(fefreq.FourierFeatures(fefreq.Gaussian(3.0)), target)
     >>> solution = problem.solve(times=[0, 30])
     >>> left = np.abs(solution.at([1.0, 8.0]))
-    >>> bool(left[1, 0] / left[0, 0] < 0.02 < 0.7 < left[1, 1] / left[0, 1])
+    >>> bool(left[1, 0] / left[0, 0] < 0.02 < 0.69 < left[1, 1] / left[0, 1])
     True
     """
 
@@ -75,19 +98,50 @@ class FrequencyDiffusion:
     mesh: Mesh | None = None
     order: int | None = None
     mesh_rtol: float | None = None
-    choice: meshes.MeshChoice = field(init=False, repr=False)
+    mesh_control: MeshControl = "chosen"
+    cell: str | None = None
+    max_unknowns: int = mesh_choice.LARGEST_AUTOMATIC
+    choice: mesh_choice.MeshChoice = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         require_same_dimension(self.model, self.target)
+        if self.mesh_control not in get_args(MeshControl):
+            raise ValueError(
+                f"mesh_control is {self.mesh_control!r}; it must be one of {', '.join(get_args(MeshControl))}"
+            )
+        if self.order is not None and self.order < 1:
+            raise ValueError(f"order is {self.order}; elements have an order of at least 1")
         if self.mesh is None:
-            choice = meshes.automatic(self.model, self.target, self.order, self.mesh_rtol)
+            start = self._goal
+            if self.mesh_control == "refined" and (
+                self.model.dim == 1 or self.cell in ("triangle", "tetrahedron")
+            ):
+                start = min(START * start, 0.3)
+            choice = mesh_choice.automatic(self.model, self.target, self.order, start, self.cell)
         else:
-            if self.mesh_rtol is not None:
-                raise ValueError("mesh_rtol guides the automatic choice of a mesh: give either it or a mesh")
-            if self.mesh.dim() != self.model.dim:
-                raise ValueError(f"the mesh has dimension {self.mesh.dim()}, the model {self.model.dim}")
-            choice = meshes.MeshChoice(self.mesh, self.order or 2, "given by the caller")
+            self._check_given(self.mesh)
+            choice = mesh_choice.MeshChoice(self.mesh, self.order or 2, "given by the caller")
         object.__setattr__(self, "choice", choice)
+
+    @property
+    def _goal(self) -> float:
+        return mesh_choice.MESH_RTOL.get(self.model.dim, 1e-2) if self.mesh_rtol is None else self.mesh_rtol
+
+    def _check_given(self, mesh: Mesh) -> None:
+        if self.mesh_rtol is not None and self.mesh_control == "chosen":
+            raise ValueError(
+                "mesh_rtol guides the automatic choice of a mesh: give either it or a mesh, or "
+                'mesh_control="estimated" or "refined"'
+            )
+        if self.mesh_rtol is not None and not 0 < self.mesh_rtol < 1:
+            raise ValueError(f"mesh_rtol is {self.mesh_rtol}; it must lie between 0 and 1")
+        if self.cell is not None:
+            raise ValueError("cell guides the automatic choice of a mesh: give either it or a mesh")
+        if mesh.dim() != self.model.dim:
+            raise ValueError(f"the mesh has dimension {mesh.dim()}, the model {self.model.dim}")
+        check_mesh(mesh)
+        if self.mesh_control != "refined":
+            mesh_choice.require_resolution(mesh, self.order or 2, self.target)
 
     def solve(
         self, times: ArrayLike, rtol: float = 1e-6, propagator: Propagator | None = None
@@ -101,46 +155,110 @@ class FrequencyDiffusion:
         rtol : float
             Error of the propagation in time relative to the initial field, in the L2 norm, at every time.
         propagator : Propagator
-            By default :class:`fefreq.RationalKrylov`.
+            :class:`fefreq.RationalKrylov` by default; :class:`fefreq.ImplicitSteps` steps through time.
+
+        Returns
+        -------
+        MeshSolution
+            ``stats.error_estimate`` is the bound of the error in time, ``stats.mesh_error`` the estimated error of
+            the mesh if ``mesh_control`` asks for it, and ``result`` tells whether both tolerances were met.
 
         Raises
         ------
         ValueError
-            If times or tolerance are unusable, or a coefficient is negative or not finite on the mesh.
+            If times or tolerance are unusable, a coefficient is negative or not finite on the mesh, the density
+            vanishes on it, or memory does not suffice.
         ConvergenceError
             If the tolerance is not met.
         """
-        start = time.perf_counter()
         times = check_times(times)
         if not SMALLEST_RTOL <= rtol < 1:
             raise ValueError(
                 f"rtol is {rtol}; it must be below 1 and at least {SMALLEST_RTOL:g} in double precision"
             )
         propagator = propagator or RationalKrylov()
-        basis = make_basis(self.choice.mesh, self.choice.order)
+        solution = self._solve_on(self.choice.mesh, self.choice.order, times, rtol, propagator)
+        if self.mesh_control == "chosen":
+            return solution
+        start = time.perf_counter() - solution.stats.seconds
+        error = self._estimate(solution, rtol, propagator)
+        rounds = 0
+        while (
+            self.mesh_control == "refined"
+            and np.max(error.estimate) > self._goal
+            and rounds < MOST_REFINEMENTS
+        ):
+            finer = refine(solution.mesh, error, self._goal)
+            if self.max_unknowns < light_basis(finer, solution.order).N:
+                break
+            rounds += 1
+            solution = self._solve_on(finer, solution.order, times, rtol, propagator)
+            error = self._estimate(solution, rtol, propagator)
+        worst = float(np.max(error.estimate))
+        met = worst <= self._goal
+        reason = (
+            f"{self.choice.reason}; {f'refined {rounds} times, ' if rounds else ''}estimated error {worst:.1e} "
+            f"by comparison with {_space_name(*richer_space(solution.mesh, solution.order), solution.order)}, "
+            f"mesh_rtol {self._goal:g} {'met' if met else 'not met'}"
+        )
+        stats = replace(
+            solution.stats, mesh=reason, mesh_error=error.estimate, seconds=time.perf_counter() - start
+        )
+        return replace(solution, stats=stats, result=Result.converged if met else Result.mesh_too_coarse)
+
+    def _estimate(self, solution: MeshSolution, rtol: float, propagator: Propagator) -> MeshError:
+        richer = richer_space(solution.mesh, solution.order)
+        enough = max(rtol, min(_SHARE_OF_TIME * self._goal, 1e-3))
+        other = self._solve_on(*richer, solution.times, enough, propagator)
+        return compare_fields(solution.mesh, solution.order, solution.dofs, richer, other.dofs)
+
+    def _solve_on(
+        self, mesh: Mesh, order: int, times: FloatArray, rtol: float, propagator: Propagator
+    ) -> MeshSolution:
+        start = time.perf_counter()
+        small = order**self.model.dim * mesh.t.shape[1] < SMALL_MESH
+        basis = make_basis(mesh, order) if small else light_basis(mesh, order)
+        # Real columns while propagating and the complex field made of them are there at the same time.
+        require_memory(
+            32.0 * basis.N * len(times) * (self.target.channels or 1),
+            f"the field of {basis.N} unknowns at {len(times)} times",
+            "ask for fewer times at once, or use a coarser mesh",
+        )
         mass = mass_matrix(basis)
         even = operator_matrix(basis, self.model, "even")
         initial = project_spectrum(basis, mass, self.target)
         columns = initial.reshape(len(initial), -1)
         if self.model.parity_dependent:
             odd = operator_matrix(basis, self.model, "odd")
+            if not (np.any(even.data) or np.any(odd.data)):
+                raise ValueError(
+                    "the density vanishes on the whole mesh, so nothing would be learned: enlarge or move the mesh"
+                )
+            # Both errors are relative to the whole field: of even data the odd part is nothing but rounding.
+            pairs = ((even, columns.real.copy()), (odd, columns.imag.copy()))
+            norms = [_largest_norm(mass, part) for _, part in pairs]
+            shares = [norm / max(*norms, _TINY) for norm in norms]
             parts = [
-                propagator.propagate(mass, operator, part, times, rtol)
-                for operator, part in ((even, columns.real), (odd, columns.imag))
+                _scaled(
+                    propagator.propagate(mass, operator, part, times, min(rtol / max(share, rtol), 0.5)),
+                    share,
+                )
+                for (operator, part), share in zip(pairs, shares, strict=True)
             ]
-            values = parts[0].values + 1j * parts[1].values
+            real, imaginary = parts[0].values, parts[1].values
         else:
             both = np.concatenate([columns.real, columns.imag], axis=1)
             parts = [propagator.propagate(mass, even, both, times, rtol)]
             real, imaginary = np.split(parts[0].values, 2, axis=2)
-            values = real + 1j * imaginary
         _require_converged(parts, rtol)
+        values = np.empty(real.shape, dtype=np.complex128)
+        values.real, values.imag = real, imaginary
         return MeshSolution(
             times=times,
             dofs=_reshape(values, initial),
-            energy=np.array([0.5 * np.sum(np.conj(v) * (mass @ v)).real for v in values]),
-            mesh=self.choice.mesh,
-            order=self.choice.order,
+            energy=np.array([_energy(mass, v) for v in values]),
+            mesh=mesh,
+            order=order,
             model=self.model,
             target=self.target,
             result=Result.converged,
@@ -154,12 +272,38 @@ class FrequencyDiffusion:
                 solve_seconds=sum(p.solve_seconds for p in parts),
                 seconds=time.perf_counter() - start,
                 mesh=self.choice.reason,
+                memory=sum(p.memory for p in parts),
             ),
         )
 
 
+def _energy(mass: csr_matrix, values: ComplexArray) -> float:
+    """Half the M-norm squared of complex columns, without a complex copy of the matrix."""
+    return 0.5 * sum(float(np.sum(part * (mass @ part))) for part in (values.real.copy(), values.imag.copy()))
+
+
+def _largest_norm(mass: csr_matrix, columns: FloatArray) -> float:
+    return float(np.sqrt(np.max(np.einsum("nc,nc->c", columns, mass @ columns))))
+
+
+def _scaled(part: Propagation, share: float) -> Propagation:
+    """Express the error of a part relative to the whole."""
+    return replace(part, error_estimate=share * part.error_estimate)
+
+
+def _space_name(mesh: Mesh, order: int, before: int) -> str:
+    return f"order {order}" if order != before else "every cell divided"
+
+
 def _reshape(values: ComplexArray, initial: ComplexArray) -> ComplexArray:
     return values.reshape(len(values), *initial.shape)
+
+
+_REMEDIES = {
+    Result.basis_exhausted: "a larger rtol or a larger max_basis",
+    Result.memory_exhausted: "a larger rtol, fewer times at once or a coarser mesh",
+    Result.steps_exhausted: "a larger rtol or more max_steps",
+}
 
 
 def _require_converged(parts: list[Propagation], rtol: float) -> None:
@@ -167,5 +311,5 @@ def _require_converged(parts: list[Propagation], rtol: float) -> None:
         if part.result is not Result.converged:
             raise ConvergenceError(
                 f"{part.result.value} It is {np.max(part.error_estimate):.1e}, rtol is {rtol:.1e}: "
-                "allow a larger rtol or a larger max_basis"
+                f"allow {_REMEDIES.get(part.result, 'a larger rtol')}"
             )

@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -26,8 +26,13 @@ from pydantic import (
 )
 
 from fefreq._arrays import FloatArray
+from fefreq.meshes import Cell
 from fefreq.models import AnyModel, Model
 from fefreq.signals import AnySource, File, Tones
+
+if TYPE_CHECKING:
+    from fefreq.diffusion import FrequencyDiffusion
+    from fefreq.targets import Target
 
 
 class Section(BaseModel):
@@ -62,13 +67,36 @@ class Diffusion(Section):
     order: int | None = Field(
         None, ge=1, le=8, description="polynomial degree of the elements; by default 4, and 2 in 3 dimensions"
     )
-    mesh_rtol: PositiveFloat | None = Field(
-        None, description="relative error of the initial spectrum that the mesh aims at; default by dimension"
+    cell: Cell | None = Field(
+        None, description="cells of the mesh; by default line, quadrilateral, hexahedron by dimension"
+    )
+    mesh_rtol: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="relative error of the field that the mesh aims at; default by dimension",
+    )
+    mesh_control: Literal["chosen", "estimated", "refined"] = Field(
+        "chosen",
+        description="trust the choice of the mesh, state its estimated error, or refine it until mesh_rtol is met",
     )
     rtol: float = Field(1e-8, ge=1e-12, lt=1, description="relative error in time")
     horizon: PositiveFloat | None = Field(
         None, description="time until which half-lives are predicted; by default the last time"
     )
+
+    def problem(self, model: Model, target: Target) -> FrequencyDiffusion:
+        """The equation of a model, with the mesh that these settings ask for."""
+        from fefreq.diffusion import FrequencyDiffusion
+
+        return FrequencyDiffusion(
+            model,
+            target,
+            order=self.order,
+            mesh_rtol=self.mesh_rtol,
+            mesh_control=self.mesh_control,
+            cell=self.cell,
+        )
 
 
 class Training(Section):
@@ -180,8 +208,36 @@ class ReachCheck(Section):
     tolerance: PositiveFloat = Field(description="largest relative difference of the two times")
 
 
+class ApartCheck(Section):
+    """Two sources differ visibly: their largest relative difference is at least something."""
+
+    kind: Literal["apart"]
+    source: str = Field("pde", description="the source under test")
+    reference: str = Field("kernel", description="what it is held against")
+    at_least: PositiveFloat = Field(
+        description="share of the initial error by which they must differ at some time"
+    )
+
+
+class CloserCheck(Section):
+    """Every model of a list is closer to a reference than the one before, over all times together."""
+
+    kind: Literal["closer"]
+    models: tuple[str, ...] = Field(min_length=2, description="names of models, the farthest first")
+    source: str = Field("network", description="the source under test")
+    reference: str = Field("kernel", description="what it is held against")
+
+
 AnyCheck = Annotated[
-    FieldCheck | HalfLifeCheck | OrderCheck | EqualCheck | FasterCheck | StillCheck | ReachCheck,
+    FieldCheck
+    | HalfLifeCheck
+    | OrderCheck
+    | EqualCheck
+    | FasterCheck
+    | StillCheck
+    | ReachCheck
+    | ApartCheck
+    | CloserCheck,
     Field(discriminator="kind"),
 ]
 
@@ -191,6 +247,9 @@ class Experiment(Section):
 
     title: str = Field(description="heading of the report")
     question: str = Field("", description="what the experiment answers, in a sentence or two")
+    on_request: bool = Field(
+        False, description="whether `harness validate` runs it only when it is named, or with `--all`"
+    )
     target: Annotated[AnySource, Field(discriminator="kind")] = Field(description="what is learned")
     model: AnyModel | None = Field(None, description="the model, if there is one")
     models: dict[str, AnyModel] = Field(default={}, description="named models, if there are several")
@@ -256,7 +315,7 @@ def check_models(check: AnyCheck) -> tuple[str, ...]:
     """Names of the models that a check is about; none if it is about all of them."""
     if isinstance(check, (OrderCheck, EqualCheck, StillCheck)):
         return (check.model,)
-    return check.models if isinstance(check, FasterCheck) else ()
+    return check.models if isinstance(check, (FasterCheck, CloserCheck)) else ()
 
 
 class ExperimentError(ValueError):

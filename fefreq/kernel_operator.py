@@ -1,24 +1,33 @@
-r"""Products with the tangent kernel on the data: ``(K q u)_i = Σ_j K(x_i, x_j) q_j u_j``.
+r"""The tangent kernel on the data: ``(K q u)_i = Σ_j K(x_i, x_j) q_j u_j``, and the ways to compute it.
 
-Every term of a kernel is ``(constant + linear x·y) κ(x ∓ y)``. On a uniform grid ``κ(x - y)`` is a Toeplitz
-and ``κ(x + y)`` a Hankel matrix, so a product is a zero-padded FFT. The factor ``x·y`` multiplies before and
-after. On scattered points the matrix is formed in blocks.
+``√q K √q`` is symmetric, positive semi-definite and similar to ``K q``; its eigenvalues are the rates at which
+training can reduce the error.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fefreq._arrays import FloatArray
-from fefreq.models import KernelTerm, Model
+from fefreq.grid_products import GridProducts, lattice_products
+from fefreq.kernel_products import DenseProducts, Products, parts_of
+from fefreq.models import Model
+from fefreq.scattered_products import SMALLEST_EPS, ScatteredProducts, UnresolvedError, plan_products
 from fefreq.targets import Grid, Target
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-BLOCK_ENTRIES = 4_000_000
+Method = Literal["auto", "fft", "nufft", "dense"]
+
+MAX_BYTES = 1 << 30
+SMALL_MATRIX = 1 << 25  # bytes: below, the matrix is as fast as anything
+# Nanoseconds per entry of a matrix that is kept, or formed anew for every product.
+KEPT_ENTRY, FORMED_ENTRY = 3.0, 100.0
+SAMPLED_ENTRIES = 1 << 21  # that are spent on a comparison with the matrix itself
 
 
 class KernelOperator:
@@ -29,91 +38,130 @@ class KernelOperator:
     model : Model
     target : Target
         Of the same dimension.
+    tolerance : float
+        Error of products on scattered points, relative to the largest values of the kernel.
+    max_bytes : int
+        Memory that the products may use.
+    method : {"auto", "fft", "nufft", "dense"}
+        How products are computed.
 
     Raises
     ------
     ValueError
-        If the dimensions differ.
+        If the dimensions differ, or the method does not apply.
     """
 
-    def __init__(self, model: Model, target: Target) -> None:
+    def __init__(
+        self,
+        model: Model,
+        target: Target,
+        tolerance: float = SMALLEST_EPS,
+        max_bytes: int = MAX_BYTES,
+        method: Method = "auto",
+    ) -> None:
         require_same_dimension(model, target)
         self.model, self.target = model, target
-        grid = target.grid
-        self._terms = [] if grid is None else [_GridTerm(term, grid) for term in model.kernel_terms()]
+        self.products = make_products(
+            model, target.points, target.grid, target.points, tolerance, max_bytes, method
+        )
+        self._root = np.sqrt(target.weights)
 
     def apply(self, u: FloatArray) -> FloatArray:
         """``K q u`` of values ``(n,)`` or ``(n, channels)`` at the target's points."""
-        columns = u.reshape(len(u), -1)
-        weighted = columns * self.target.weights[:, None]
-        if self._terms:
-            product = sum(
-                (term.apply(weighted, self.target.points) for term in self._terms), np.zeros_like(columns)
-            )
-        else:
-            product = self._apply_dense(weighted)
-        return product.reshape(u.shape)
+        columns = u.reshape(len(u), -1).T * self.target.weights
+        return np.ascontiguousarray(self.products.apply(columns).T).reshape(u.shape)
+
+    def symmetric_product(self, v: FloatArray) -> FloatArray:
+        """``√q K √q v`` of a vector ``(n,)``."""
+        return np.asarray(self._root * self.products.apply((self._root * v)[None])[0])
 
     def symmetric(self) -> LinearOperator:
-        """``√q K √q`` as a linear operator, symmetric and similar to ``K q``."""
+        """``√q K √q`` as a linear operator."""
         from scipy.sparse.linalg import LinearOperator
 
-        root = np.sqrt(self.target.weights)
-        safe = np.where(root > 0, root, 1.0)
+        n = len(self._root)
+        return LinearOperator((n, n), matvec=lambda v: self.symmetric_product(np.ravel(v)), dtype=np.float64)
 
-        def matvec(v: FloatArray) -> FloatArray:
-            return root * self.apply(v.ravel() / safe)
+    def product_error(self, vectors: FloatArray) -> float:
+        """Norm of the error of ``√q K √q v`` relative to that of ``v``, from some rows of the matrix itself.
 
-        n = len(root)
-        return LinearOperator((n, n), matvec=matvec, dtype=np.float64)
+        Parameters
+        ----------
+        vectors : ndarray, shape (c, n)
+            The largest of their errors counts.
+        """
+        n = vectors.shape[1]
+        count = min(n, max(4, min(64, SAMPLED_ENTRIES // n)))
+        rows = np.random.default_rng(0).choice(n, count, replace=False)
+        matrix = self._root[rows, None] * self.model.kernel(self.target.points[rows], self.target.points)
+        largest = 0.0
+        for v in vectors:
+            size = float(np.linalg.norm(v))
+            if size > 0:
+                difference = self.symmetric_product(v)[rows] - matrix @ (self._root * v)
+                largest = max(largest, float(np.linalg.norm(difference)) * math.sqrt(n / count) / size)
+        return largest
 
-    def _apply_dense(self, weighted: FloatArray) -> FloatArray:
-        x = self.target.points
-        rows = max(1, BLOCK_ENTRIES // len(x))
-        return np.concatenate(
-            [self.model.kernel(x[i : i + rows], x) @ weighted for i in range(0, len(x), rows)]
+
+def make_products(
+    model: Model,
+    sources: FloatArray,
+    grid: Grid | None,
+    points: FloatArray,
+    tolerance: float = SMALLEST_EPS,
+    max_bytes: int = MAX_BYTES,
+    method: Method = "auto",
+) -> Products:
+    """Choose how to multiply with the kernel between two sets of points.
+
+    Parameters
+    ----------
+    model : Model
+    sources : ndarray, shape (n, d)
+    grid : Grid or None
+        The sources, if they are a grid.
+    points : ndarray, shape (p, d)
+    tolerance : float
+        Relative to the largest values of the kernel; products by FFT and by the matrix are exact.
+    max_bytes : int
+    method : {"auto", "fft", "nufft", "dense"}
+
+    Raises
+    ------
+    ValueError
+        If a method is asked for that does not apply.
+    """
+    parts = parts_of(model)
+    if method in ("auto", "fft") and grid is not None:
+        on_grid = (
+            GridProducts(parts, grid, grid) if points is sources else lattice_products(parts, grid, points)
         )
-
-
-class _GridTerm:
-    """One kernel term on a uniform grid as multiplication in Fourier space."""
-
-    def __init__(self, term: KernelTerm, grid: Grid) -> None:
-        import scipy.fft
-
-        self.term, self.shape = term, grid.shape
-        self.padded = tuple(scipy.fft.next_fast_len(2 * n - 1, real=True) for n in grid.shape)
-        axes = []
-        for n, m, low, h in zip(grid.shape, self.padded, grid.lower, grid.spacing, strict=True):
-            shift = np.arange(m)
-            shift[shift >= m - n + 1] -= m  # differences from -(n-1) to n-1; the rest is padding
-            # Reflected: x_i + y_j with y in reversed order has again an index difference.
-            offset = 2 * low + (n - 1) * h if term.reflected else 0.0
-            axes.append(offset + h * shift)
-        separations = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-        profile = term.profile(separations).reshape(self.padded)
-        self.symbol = scipy.fft.rfftn(profile)
-
-    def apply(self, weighted: FloatArray, points: FloatArray) -> FloatArray:
-        product = np.zeros_like(weighted)
-        if self.term.constant != 0:
-            product += self.term.constant * self._convolve(weighted)
-        if self.term.linear != 0:
-            for x in points.T:
-                product += self.term.linear * x[:, None] * self._convolve(x[:, None] * weighted)
-        return product
-
-    def _convolve(self, columns: FloatArray) -> FloatArray:
-        import scipy.fft
-
-        axes = tuple(range(len(self.shape)))
-        values = columns.reshape(*self.shape, -1)
-        if self.term.reflected:
-            values = np.flip(values, axes)
-        spectrum = scipy.fft.rfftn(values, self.padded, axes=axes, workers=-1) * self.symbol[..., None]
-        whole = scipy.fft.irfftn(spectrum, self.padded, axes=axes, workers=-1)
-        inside = whole[tuple(slice(n) for n in self.shape)]
-        return np.asarray(inside.reshape(columns.shape))
+        if on_grid is not None:
+            return on_grid
+    if method == "fft":
+        raise ValueError('products by "fft" need data and points on one uniform grid: use "auto" or "nufft"')
+    size = 8 * len(sources) * len(points)
+    if method == "dense":
+        return DenseProducts(model, sources, points, max_bytes, "that was asked for")
+    if method == "auto" and size <= min(SMALL_MATRIX, max_bytes):
+        return DenseProducts(model, sources, points, max_bytes, "the points are few")
+    if model.dim > 3:
+        reason = f"non-uniform transforms exist for up to 3 dimensions, not {model.dim}"
+    else:
+        dense = size / 8 * (KEPT_ENTRY if size <= max_bytes else FORMED_ENTRY)
+        slowest = dense if method == "auto" else math.inf
+        reason = "a Fourier series of the kernel would need more memory or time"
+        for cusp in (True, False):
+            plan = plan_products(parts, sources, points, tolerance, max_bytes, slowest, cusp)
+            if plan is None:
+                break
+            try:
+                return ScatteredProducts(parts, sources, points, plan, tolerance)
+            except UnresolvedError:
+                reason = "the kernel is not smooth away from the origin"
+    if method == "nufft":
+        raise ValueError(f'products by "nufft" are not possible: {reason}; use "auto" or "dense"')
+    return DenseProducts(model, sources, points, max_bytes, reason)
 
 
 def largest_rate(model: Model, target: Target) -> float:
@@ -131,13 +179,19 @@ def largest_rate(model: Model, target: Target) -> float:
     ValueError
         If the dimensions differ.
     """
-    operator = KernelOperator(model, target).symmetric()
-    if operator.shape[0] <= 2:
-        return float(np.linalg.eigvalsh(operator @ np.eye(operator.shape[0]))[-1])
+    return largest_eigenvalue(KernelOperator(model, target))
+
+
+def largest_eigenvalue(operator: KernelOperator) -> float:
+    """Largest eigenvalue of ``√q K √q``, to about six digits."""
+    symmetric = operator.symmetric()
+    n = symmetric.shape[0]
+    if n <= 2:
+        return float(np.linalg.eigvalsh(np.stack([symmetric @ e for e in np.eye(n)]))[-1])
     from scipy.sparse.linalg import eigsh
 
-    start = np.random.default_rng(0).standard_normal(operator.shape[0])
-    (rate,) = eigsh(operator, k=1, which="LA", tol=1e-6, v0=start, return_eigenvectors=False)
+    start = np.random.default_rng(0).standard_normal(n)
+    (rate,) = eigsh(symmetric, k=1, which="LA", tol=1e-6, v0=start, return_eigenvectors=False)
     return float(rate)
 
 

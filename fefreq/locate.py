@@ -24,7 +24,6 @@ True
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,19 +31,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fefreq._arrays import FloatArray, as_points
+from fefreq.box_tree import BoxTree, IndexArray, principal_axes
+from fefreq.element_maps import into_cell, map_points, solve_columns
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from skfem import Basis, Mesh
 
-IndexArray = NDArray[np.intp]
-
-_LEAF = 4  # cells in a leaf of the tree
-_BLOCK = 1 << 15  # pairs of a point and a box (or cell) treated at once: bounds the memory
+_BLOCK = 1 << 15  # cells treated at once: bounds the memory
 _RELATIVE = 1e-12  # of the extent of a cell
 _ROUNDING = 32 * np.finfo(np.float64).eps  # of a coordinate: the map sums up to 27 products
 _NEWTON_STEPS = 50
-_STRETCHED = 10.0  # aspect ratio of the mean cell from which turning the axes pays
 
 
 class Locator:
@@ -77,7 +74,7 @@ class Locator:
         # From the centre Newton's method may fail near corners of a distorted cell: then from the corners.
         corner = np.asarray(mesh.refdom.p, dtype=np.float64).T
         self._starts = [corner.mean(axis=0), *([] if self._affine else corner)]
-        self._axes = _principal_axes(mesh.doflocs, self._nodes)
+        self._axes = principal_axes(mesh.doflocs, self._nodes)
         self._places = self._axes @ mesh.doflocs
         corners = self._places[:, self._nodes]
         lower, upper = corners.min(axis=1), corners.max(axis=1)
@@ -90,7 +87,7 @@ class Locator:
         if self.dim == 1:
             self._sorted = np.argsort(self._lower[0])
         else:
-            self._order, self._levels = _hierarchy(self._lower, self._upper)
+            self._tree = BoxTree(self._lower, self._upper)
 
     def __call__(self, points: ArrayLike) -> tuple[IndexArray, FloatArray]:
         """Find the cell of every point and the point's place in it.
@@ -116,7 +113,8 @@ class Locator:
         cells = np.full(x.shape[1], -1, dtype=np.intp)
         local = np.full(x.T.shape, np.nan)
         for start in self._starts:
-            for which, candidates in self._candidates(x, cells):
+            found_boxes = self._neighbours(x, cells) if self.dim == 1 else self._tree.candidates(x, cells)
+            for which, candidates in found_boxes:
                 inside, found = self._invert(x[:, which], candidates, start)
                 cells[which[inside]] = candidates[inside]
                 local[which[inside]] = found[inside]
@@ -138,32 +136,6 @@ class Locator:
         bulge: FloatArray = 2 * np.abs(displacement).max(axis=1)
         return bulge
 
-    def _candidates(self, x: FloatArray, cells: IndexArray) -> Iterator[tuple[IndexArray, IndexArray]]:
-        """Yield pairs of points and cells whose box holds the point, until ``cells`` knows them all."""
-        if self.dim == 1:
-            yield from self._neighbours(x, cells)
-            return
-        pending = [(0, np.arange(len(cells)), np.zeros(len(cells), dtype=np.intp))]
-        while pending:
-            level, which, boxes = pending.pop()
-            if len(which) > _BLOCK:  # the halves wait their turn, and points found meanwhile drop out
-                half = len(which) // 2
-                pending += [(level, which[half:], boxes[half:]), (level, which[:half], boxes[:half])]
-                continue
-            unknown = cells[which] < 0
-            which, boxes = which[unknown], boxes[unknown]
-            if level == len(self._levels):
-                yield which, self._order[boxes]
-                continue
-            fan = self._levels[level][0].shape[1] // (self._levels[level - 1][0].shape[1] if level else 1)
-            boxes = (boxes[:, None] * fan + np.arange(fan)).ravel()
-            which = np.repeat(which, fan)
-            inside = np.ones(len(which), dtype=bool)
-            for lower, upper, coordinate in zip(*self._levels[level], x, strict=True):
-                place = coordinate.take(which)
-                inside &= (lower.take(boxes) <= place) & (place <= upper.take(boxes))
-            pending.append((level + 1, which[inside], boxes[inside]))
-
     def _neighbours(self, x: FloatArray, cells: IndexArray) -> Iterator[tuple[IndexArray, IndexArray]]:
         """Yield the intervals that begin before and after each point of a line."""
         before = np.searchsorted(self._lower[0, self._sorted], x[0], side="right") - 1
@@ -183,12 +155,12 @@ class Locator:
         last = np.full(len(cells), np.inf)
         for _ in range(_NEWTON_STEPS):
             nodes = self._places[:, self._nodes[:, cells[active]]]
-            image, jacobian = _map(self._element, nodes, local[:, active])
+            image, jacobian = map_points(self._element, nodes, local[:, active])
             residual = x[:, active] - image
             solved = (np.abs(residual) <= tolerance[:, active]).all(axis=0)
             inside[active[solved]] = True
-            solution = local[:, active] + _solve(jacobian, residual)
-            moved = _into_cell(solution, self._simplex)
+            solution = local[:, active] + solve_columns(jacobian, residual)
+            moved = into_cell(solution, self._simplex)
             step = np.abs(moved - local[:, active]).max(axis=0)
             going = ~solved & ((step > 0.01) | (step < last[active] / 2))  # neither if not a number
             if self._affine:  # the first step is exact but for rounding
@@ -357,98 +329,6 @@ def _fresh(element: Any, count: int) -> Any:
     elif isinstance(element, ElementLinePp):
         element.P = np.zeros((0, count + 1))
     return element
-
-
-def _map(element: Any, nodes: FloatArray, local: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Image ``(dim, n)`` and Jacobian ``(dim, dim, n)`` of element maps with ``nodes (dim, nodes, n)``."""
-    dim, count, n = nodes.shape
-    image = np.zeros((dim, n))
-    jacobian = np.zeros((dim, dim, n))
-    for i in range(count):
-        value, gradient = element.lbasis(local, i)
-        image += nodes[:, i] * value
-        jacobian += nodes[:, None, i] * np.reshape(gradient, (1, dim, -1))
-    return image, jacobian
-
-
-def _solve(jacobian: FloatArray, residual: FloatArray) -> FloatArray:
-    """Solve one system of ``dim`` equations per column by cofactors; not finite where singular."""
-    columns = [jacobian[:, j] for j in range(len(residual))]
-    if len(columns) == 1:
-        return residual / columns[0]
-    if len(columns) == 2:
-        a, b = columns
-        cofactors = np.array([[b[1], -b[0]], [-a[1], a[0]]])
-    else:
-        a, b, c = columns
-        cofactors = np.array([np.cross(u, v, axis=0) for u, v in ((b, c), (c, a), (a, b))])
-    determinant = (cofactors[0] * columns[0]).sum(axis=0)
-    solution: FloatArray = np.einsum("ijn,jn->in", cofactors, residual) / determinant
-    return solution
-
-
-def _into_cell(local: FloatArray, simplex: bool) -> FloatArray:
-    """Bring coordinates that left the reference cell back to its boundary."""
-    if not simplex:
-        return np.clip(local, 0.0, 1.0)
-    local = np.maximum(local, 0.0)
-    local /= np.maximum(local.sum(axis=0), 1.0)
-    return local
-
-
-def _principal_axes(places: FloatArray, nodes: NDArray[Any]) -> FloatArray:
-    """Rotation to the principal axes of the mean cell if it is thin, else the identity."""
-    dim = len(places)
-    moment = np.zeros((dim, dim))
-    for start in range(0, nodes.shape[1], _BLOCK):
-        cells = places[:, nodes[:, start : start + _BLOCK]]
-        spread = cells - cells.mean(axis=1, keepdims=True)
-        size = np.einsum("ivn,ivn->n", spread, spread)
-        moment += np.einsum("ivn,jvn->ij", spread / np.maximum(size, np.finfo(np.float64).tiny), spread)
-    squares, axes = np.linalg.eigh(moment)
-    if squares[-1] < _STRETCHED**2 * squares[0]:
-        return np.eye(dim)
-    return np.ascontiguousarray(axes.T)
-
-
-def _hierarchy(
-    lower: FloatArray, upper: FloatArray
-) -> tuple[IndexArray, list[tuple[FloatArray, FloatArray]]]:
-    """Order cells for a binary tree of boxes; return the order and the boxes of every level, root to cells.
-
-    Boxes are given and returned as lower and upper corners, ``(dim, boxes)``. Each level halves the cells of
-    a box at the median of their centres along its longest side. The number of cells is filled up with empty
-    boxes, which no point enters.
-    """
-    count = lower.shape[1]
-    depth = max(0, int(np.ceil(np.log2(count / _LEAF))))
-    width = -(-count // 2**depth)
-    order = np.minimum(np.arange(width << depth), count)
-    centre = (lower + upper) / 2
-    nearest, lower, farthest, upper = (
-        np.pad(corner, ((0, 0), (0, 1)), constant_values=nowhere)
-        for corner, nowhere in ((centre, np.inf), (lower, np.inf), (centre, -np.inf), (upper, -np.inf))
-    )
-    for level in range(depth):
-        rows = order.reshape(2**level, -1)
-        size = rows.shape[1]
-        length = _fold(np.maximum, farthest[:, order], size) - _fold(np.minimum, nearest[:, order], size)
-        key = nearest[length.argmax(axis=0)[:, None], rows]
-        order = np.take_along_axis(rows, np.argpartition(key, size // 2, axis=1), axis=1).ravel()
-    levels = [(lower[:, order], upper[:, order])]
-    for size in [width] + [2] * depth:
-        low, high = levels[0]
-        levels.insert(0, (_fold(np.minimum, low, size), _fold(np.maximum, high, size)))
-    return order, levels
-
-
-def _fold(extreme: np.ufunc, values: FloatArray, size: int) -> FloatArray:
-    """Extreme of each ``size`` consecutive columns; numpy's own reduction is slow over short rows."""
-    while size % 2 == 0:
-        values = extreme(values[:, ::2], values[:, 1::2])
-        size //= 2
-    folded: FloatArray = functools.reduce(extreme, (values[:, i::size] for i in range(size)))
-    return folded
 
 
 def _outside_message(points: FloatArray, missing: IndexArray, mesh: Mesh) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq._arrays import ComplexArray, FloatArray, as_points
-from fefreq.assembly import make_basis
+from fefreq.assembly import light_basis
 from fefreq.fields import Stats, sample_field
 from fefreq.models import Model, Parity
 from fefreq.propagators import Result
@@ -58,8 +58,8 @@ class MeshSolution:
 
     @cached_property
     def basis(self) -> Basis:
-        """The finite-element basis of ``dofs``."""
-        return make_basis(self.mesh, self.order)
+        """The finite-element basis of ``dofs``, without quadrature data."""
+        return light_basis(self.mesh, self.order)
 
     def at(self, frequencies: ArrayLike) -> ComplexArray:
         """Spectrum of the error at all times.
@@ -92,7 +92,10 @@ class MeshSolution:
     def until(self, time: float) -> MeshSolution:
         """The solution at the times up to a given one only."""
         kept = self.times <= time
-        stats = dataclasses.replace(self.stats, error_estimate=self.stats.error_estimate[kept])
+        mesh_error = None if self.stats.mesh_error is None else self.stats.mesh_error[kept]
+        stats = dataclasses.replace(
+            self.stats, error_estimate=self.stats.error_estimate[kept], mesh_error=mesh_error
+        )
         return dataclasses.replace(
             self, times=self.times[kept], dofs=self.dofs[kept], energy=self.energy[kept], stats=stats
         )
@@ -191,7 +194,7 @@ class MeshSolution:
             model=model_from_json(attrs["model"]),
             target=target,
             result=Result[attrs["result"]],
-            stats=Stats(**{**stats, "error_estimate": np.asarray(stats["error_estimate"])}),
+            stats=Stats.from_dict(stats),
         )
 
     def write(self, path: str | Path) -> Path:

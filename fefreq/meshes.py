@@ -1,56 +1,34 @@
-"""Frequency meshes and the rule that chooses them.
+"""Frequency meshes: intervals, boxes and balls of every cell and grading, all around the origin.
 
-Two lengths decide. *How far*: the mesh must hold the band of the target and, around it, the frequencies into
-which error can leak, but need not go beyond the support of the density, where nothing ever changes.
-*How fine*: the error field oscillates in frequency as fast as the data extend in position, so the size of an
-element follows from the extent of the target (and, late in training, from the width of the density).
+Coordinates are frequencies in cycles per unit length. Which mesh a problem needs is decided in
+:mod:`fefreq.mesh_choice`; meshes of other programs come in by :func:`fefreq.mesh_files.read_mesh`.
+
+>>> disc = ball(radius=2.0, size=0.25, dim=2)
+>>> area = 0.5 * abs((disc.p[0, disc.t] * (disc.p[1, disc.t[[1, 2, 0]]] - disc.p[1, disc.t[[2, 0, 1]]])).sum(axis=0))
+>>> bool(abs(area.sum() - 4 * np.pi) < 0.1)
+True
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from math import factorial, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fefreq._arrays import FloatArray
-from fefreq.models import Model
-from fefreq.targets import Target
 
 if TYPE_CHECKING:
     from skfem import Element, Mesh
 
-# Relative error of the discretised initial spectrum that the automatic choice aims at, by dimension.
-MESH_RTOL = {1: 1e-6, 2: 1e-3, 3: 1e-2}
-# Smooth fields want high orders: for the same error, order 4 took a third of the unknowns of order 2 and less
-# than half of its time on measured terrain. Hexahedra exist up to order 2.
-ORDER = {1: 4, 2: 4, 3: 2}
-# The density counts as ended where this fraction of its mass lies outside.
-OUTSIDE_DENSITY = 1e-6
-# Error leaks from a band like exp(-distance / sqrt(D / c)): after this many lengths 6e-6 is left.
-LEAK_LENGTHS = 12.0
-LARGEST_AUTOMATIC = 4_000_000
-
-
-@dataclass(frozen=True)
-class MeshChoice:
-    """A mesh, the order of its elements, and why they were chosen.
-
-    Attributes
-    ----------
-    mesh : skfem.Mesh
-        Coordinates are frequencies in cycles per unit length.
-    order : int
-        Polynomial degree of the elements.
-    reason : str
-        One sentence with the numbers that decided.
-    """
-
-    mesh: Mesh
-    order: int
-    reason: str
+Cell = Literal["line", "triangle", "quadrilateral", "tetrahedron", "hexahedron"]
+# Cells by dimension, the one chosen by default first.
+CELLS: dict[int, tuple[Cell, ...]] = {
+    1: ("line",),
+    2: ("quadrilateral", "triangle"),
+    3: ("hexahedron", "tetrahedron"),
+}
+_MOST_REFINEMENTS = 9
 
 
 def interval(half_width: float, size: float, breakpoints: tuple[float, ...] = ()) -> Mesh:
@@ -67,9 +45,15 @@ def interval(half_width: float, size: float, breakpoints: tuple[float, ...] = ()
 
 
 def box(
-    half_widths: FloatArray | list[float], size: float | FloatArray, breakpoints: tuple[float, ...] = ()
+    half_widths: FloatArray | list[float],
+    size: float | FloatArray,
+    breakpoints: tuple[float, ...] = (),
+    cell: Cell | None = None,
+    *,
+    smallest: float | None = None,
+    growth: float = 1.2,
 ) -> Mesh:
-    """Tensor mesh of a box around the origin: lines, quadrilaterals or hexahedra.
+    """Mesh of a box around the origin by a tensor grid, its boxes cut into simplices if asked for.
 
     Parameters
     ----------
@@ -79,13 +63,20 @@ def box(
         Largest element length along each axis.
     breakpoints : tuple of float
         Positive coordinates that must be nodes along every axis, as must their mirror images.
+    cell : {"line", "quadrilateral", "triangle", "hexahedron", "tetrahedron"}, optional
+        By default lines, quadrilaterals, hexahedra.
+    smallest : float, optional
+        Length of the elements at the origin of a graded mesh, from where lengths grow outwards up to ``size``.
+    growth : float
+        Largest ratio of the lengths of neighbours in a graded mesh.
 
     Raises
     ------
     ValueError
-        If a length is not positive or ``d`` is above 3.
+        If a length is not positive, ``d`` is above 3, the cells have another dimension, or the growth is not
+        above 1.
     """
-    from skfem import MeshHex, MeshLine, MeshQuad
+    import skfem
 
     widths = np.asarray(half_widths, dtype=np.float64)
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), widths.shape)
@@ -93,11 +84,83 @@ def box(
         raise ValueError(
             f"half-widths {widths} and element sizes {sizes} of a mesh must be positive and finite"
         )
-    if len(widths) not in (1, 2, 3):
+    if len(widths) not in CELLS:
         raise ValueError(f"meshes exist in 1, 2 and 3 dimensions, not {len(widths)}")
-    axes = [_nodes(w, h, breakpoints) for w, h in zip(widths, sizes, strict=True)]
-    kind = {1: MeshLine, 2: MeshQuad, 3: MeshHex}[len(axes)]
-    return kind.init_tensor(*axes)
+    cell = cell_of(len(widths), cell)
+    if smallest is not None and not (smallest > 0 and growth > 1):
+        raise ValueError(
+            f"a graded mesh needs a smallest element above 0 and a growth above 1, not {smallest} and {growth}"
+        )
+    axes = [
+        _nodes(w, h, breakpoints) if smallest is None else _graded(w, smallest, h, growth, breakpoints)
+        for w, h in zip(widths, sizes, strict=True)
+    ]
+    kinds = {
+        "line": skfem.MeshLine,
+        "triangle": skfem.MeshTri,
+        "quadrilateral": skfem.MeshQuad,
+        "tetrahedron": skfem.MeshTet,
+        "hexahedron": skfem.MeshHex,
+    }
+    return kinds[cell].init_tensor(*axes)
+
+
+def ball(radius: float, size: float, dim: int) -> Mesh:
+    """Mesh of the ball around the origin: an interval, a disc of triangles or a ball of tetrahedra.
+
+    Cells have straight sides with the outer vertices on the sphere, so a shell as thin as
+    ``size² / 8 radius`` stays outside.
+
+    Parameters
+    ----------
+    radius, size : float
+        Radius, and the longest side of a cell.
+    dim : int
+        From 1 to 3.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive, there is no such dimension, or the size would take millions of cells.
+    """
+    import skfem
+
+    if not (np.isfinite(radius) and radius > 0 and size > 0):
+        raise ValueError(f"radius {radius} and element size {size} of a ball must be positive and finite")
+    if dim not in CELLS:
+        raise ValueError(f"balls exist in 1, 2 and 3 dimensions, not {dim}")
+    if dim == 1:
+        return interval(radius, size)
+    for refinements in range(_MOST_REFINEMENTS - 2 * (dim == 3)):
+        unit = skfem.MeshTri.init_circle(refinements) if dim == 2 else skfem.MeshTet.init_ball(refinements)
+        if radius * longest_side(unit) <= size:
+            return type(unit)(radius * unit.p, unit.t)
+    raise ValueError(
+        f"a ball of radius {radius:g} by cells of {size:g} takes millions of them; use cells of at least "
+        f"{radius * longest_side(unit):.2g}"
+    )
+
+
+def cell_of(dim: int, cell: str | None) -> Cell:
+    """The cell by its name, checked against the dimension; the default one for None.
+
+    Raises
+    ------
+    ValueError
+        If the dimension has no such cell.
+    """
+    if cell is None:
+        return CELLS[dim][0]
+    for known in CELLS[dim]:
+        if cell == known:
+            return known
+    raise ValueError(f"there are no cells {cell!r} in {dim} dimension(s); use {' or '.join(CELLS[dim])}")
+
+
+def longest_side(mesh: Mesh) -> float:
+    """Length of the longest side of any cell."""
+    ends = mesh.t if mesh.dim() == 1 else mesh.edges if mesh.dim() == 3 else mesh.facets
+    return float(np.max(np.linalg.norm(mesh.p[:, ends[0]] - mesh.p[:, ends[1]], axis=0)))
 
 
 def element(mesh: Mesh, order: int) -> Element:
@@ -138,49 +201,6 @@ def element(mesh: Mesh, order: int) -> Element:
     )
 
 
-def automatic(model: Model, target: Target, order: int | None = None, rtol: float | None = None) -> MeshChoice:
-    """Choose a mesh from the frequencies of the model and the target.
-
-    Parameters
-    ----------
-    model : Model
-    target : Target
-        Of the same dimension, at most 3.
-    order : int, optional
-        Polynomial degree of the elements; by default 4, and 2 in three dimensions.
-    rtol : float, optional
-        Relative error of the discretised initial spectrum to aim at; by default 1e-6, 1e-3 and 1e-2 in one,
-        two and three dimensions.
-
-    Raises
-    ------
-    ValueError
-        If the rule asks for more than four million unknowns.
-    """
-    rtol = MESH_RTOL[target.dim] if rtol is None else rtol
-    order = ORDER[target.dim] if order is None else order
-    band = target.bandwidth
-    mass = np.minimum(_density_radius(model), model.support_box)
-    reach = np.minimum(model.support_box, np.maximum(band, np.minimum(mass, band + _leak(model, band))))
-    # The error of a spectrum on elements of degree p is the mean of the errors of its waves exp(2πi x ξ), each
-    # as |x|^(p+1); late in training the field also varies on the scale on which the density does.
-    distance = target.mean_distance(2 * (order + 1))
-    size = _largest_phase(order, rtol) / (2 * np.pi * distance + 4 / model.radius(0.5))
-    unknowns = np.prod(order * np.ceil(2 * reach / size) + 1)
-    if unknowns > LARGEST_AUTOMATIC:
-        raise ValueError(
-            f"resolving the target (mean distance {_list(distance)}, band {_list(band)} cycles) to {rtol:g} "
-            f"would take {unknowns:.2g} unknowns; allow a larger mesh_rtol, or give a mesh"
-        )
-    reason = (
-        f"half-width {_list(reach)} cycles from the target's band {_list(band)} and the density's reach "
-        f"{_list(mass)}; elements of order {order} and "
-        f"size {_list(size)} from the target's mean distance {_list(distance)} from the origin, for a relative "
-        f"error of {rtol:g}"
-    )
-    return MeshChoice(box(reach, size, model.breakpoints), order, reason)
-
-
 def _nodes(half_width: float, size: float, breakpoints: tuple[float, ...]) -> FloatArray:
     inner = [b for b in breakpoints if b < half_width * (1 - 1e-12)]
     corners = np.unique([-half_width, *(-b for b in inner), *inner, half_width])
@@ -190,33 +210,19 @@ def _nodes(half_width: float, size: float, breakpoints: tuple[float, ...]) -> Fl
     return np.unique(np.concatenate(pieces))
 
 
-def _density_radius(model: Model) -> float:
-    return model.radius(1 - OUTSIDE_DENSITY)
-
-
-def _leak(model: Model, band: FloatArray) -> float:
-    frequencies = np.linspace(0, 1, 65)[:, None] * band
-    lengths = []
-    for parity in ("even", "odd"):
-        c = model.coefficients(frequencies, parity)
-        moving = c.diffusion > 0
-        if np.any(moving & (c.damping <= 0)):
-            return float("inf")
-        if np.any(moving):
-            lengths.append(np.sqrt(np.max(c.diffusion[moving] / c.damping[moving])))
-    return LEAK_LENGTHS * float(max(lengths, default=0.0))
-
-
-def _largest_phase(order: int, rtol: float) -> float:
-    """Largest ``k h`` at which ``exp(i k ξ)`` on an element of size h is approximated to ``rtol``.
-
-    The best polynomial of degree p leaves ``(k h)^(p+1) (p+1)! / ((2p+2)! √(2p+3))`` in the mean square;
-    continuity across elements costs a little more, for which the factor 2 stands.
-    """
-    p = order
-    constant = 2 * factorial(p + 1) / (factorial(2 * p + 2) * sqrt(2 * p + 3))
-    return float((rtol / constant) ** (1 / (p + 1)))
-
-
-def _list(values: FloatArray) -> str:
-    return " × ".join(f"{v:.3g}" for v in np.unique(values))
+def _graded(
+    half_width: float, smallest: float, largest: float, growth: float, breakpoints: tuple[float, ...]
+) -> FloatArray:
+    """Nodes whose distances grow geometrically from the origin, symmetric, with breakpoints among them."""
+    positive = [0.0]
+    length = min(smallest, largest)
+    corners = [*(b for b in sorted(breakpoints) if b < half_width * (1 - 1e-12)), half_width]
+    for corner in corners:
+        begin, lengths = positive[-1], [length]
+        while begin + sum(lengths) < corner * (1 - 1e-12):
+            lengths.append(min(lengths[-1] * growth, largest))
+        # Shrinking all by one factor makes the last one end at the corner.
+        steps = np.array(lengths) * (corner - begin) / sum(lengths)
+        positive += [*(begin + np.cumsum(steps)[:-1]).tolist(), corner]
+        length = min(float(steps[-1]) * growth, largest)
+    return np.concatenate([-np.array(positive[:0:-1]), positive])

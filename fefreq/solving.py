@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fefreq.diffusion import FrequencyDiffusion
 from fefreq.experiment import Experiment
 from fefreq.mesh_solution import MeshSolution
 
@@ -24,10 +23,7 @@ def solve_experiment(experiment: Experiment) -> dict[str, MeshSolution]:
     """
     target = experiment.target.make()
     settings = experiment.pde
-    problems = {
-        name: FrequencyDiffusion(model, target, order=settings.order, mesh_rtol=settings.mesh_rtol)
-        for name, model in experiment.named_models().items()
-    }
+    problems = {name: settings.problem(model, target) for name, model in experiment.named_models().items()}
     times = experiment.forecast_times()
     return {name: problem.solve(times, settings.rtol) for name, problem in problems.items()}
 

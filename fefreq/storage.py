@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fefreq.models import AnyModel, Model
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from fefreq.mesh_solution import MeshSolution
+    from fefreq.point_solution import PointSolution
+    from fefreq.targets import Target
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def join_complex(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def load(path: str | Path) -> MeshSolution:
+def load(path: str | Path) -> MeshSolution | PointSolution:
     """Read a solution that was saved with its ``save`` method.
 
     Raises
@@ -83,16 +88,51 @@ def load(path: str | Path) -> MeshSolution:
     """
     import xarray as xr
 
-    from fefreq.mesh_solution import FORMAT, MeshSolution
+    from fefreq import mesh_solution, point_solution
 
     try:
         with xr.open_dataset(path, engine="h5netcdf") as file:
             dataset = file.load()
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is no readable NetCDF file ({error})") from error
-    if dataset.attrs.get("format") != FORMAT:
-        raise ValueError(f"{path} holds no solution of this version of fefreq: expected format {FORMAT!r}")
-    return MeshSolution.from_dataset(dataset)
+    found = dataset.attrs.get("format")
+    if found == mesh_solution.FORMAT:
+        return mesh_solution.MeshSolution.from_dataset(dataset)
+    if found == point_solution.FORMAT:
+        return point_solution.PointSolution.from_dataset(dataset)
+    raise ValueError(
+        f"{path} holds no solution of this version of fefreq: expected the format {mesh_solution.FORMAT!r} or "
+        f"{point_solution.FORMAT!r}"
+    )
+
+
+def target_variables(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Variables and attributes of a dataset that hold a target."""
+    trailing = ("channel",) if target.channels is not None else ()
+    grid = target.grid
+    variables = {
+        "target_points": (("sample", "axis"), target.points),
+        "target_values": (("sample", *trailing), target.values),
+        "target_weights": ("sample", target.weights),
+    }
+    attributes = {
+        "target_grid": json.dumps(list(grid.shape) if grid else []),
+        "target_lower": grid.lower if grid else np.zeros(target.dim),
+        "target_spacing": grid.spacing if grid else np.zeros(target.dim),
+    }
+    return variables, attributes
+
+
+def target_from_dataset(dataset: xr.Dataset) -> Target:
+    """Rebuild a target from what :func:`target_variables` gave."""
+    from fefreq.targets import Grid, Target
+
+    target = Target(dataset.target_points.values, dataset.target_values.values, dataset.target_weights.values)
+    shape = json.loads(dataset.attrs["target_grid"])
+    if shape:
+        lower, spacing = (np.atleast_1d(dataset.attrs[f"target_{name}"]) for name in ("lower", "spacing"))
+        target.grid = Grid(tuple(shape), lower, spacing)
+    return target
 
 
 def model_to_json(model: Model) -> str:

@@ -18,18 +18,22 @@ from typing import TYPE_CHECKING
 _HOMES = {
     "Run": "runs",
     "compare": "comparison",
+    "error_split": "split",
     "run_experiment": "pipeline",
     "train": "runs",
+    "train_module": "module_training",
     "write_outcome": "results",
 }
 
-__all__ = ["Run", "compare", "run_experiment", "train", "write_outcome"]
+__all__ = ["Run", "compare", "error_split", "run_experiment", "train", "train_module", "write_outcome"]
 
 if TYPE_CHECKING:
     from harness.comparison import compare
+    from harness.module_training import train_module
     from harness.pipeline import run_experiment
     from harness.results import write_outcome
     from harness.runs import Run, train
+    from harness.split import error_split
 
 
 def __getattr__(name: str) -> object:

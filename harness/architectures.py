@@ -71,20 +71,19 @@ class MultiScaleSineNetwork(Network):
     def draw(self, count: int, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Frequencies from the density, biases from their law, output weights from a normal distribution."""
         neurons = count * len(self.model.scales)
-        bias = {
-            "zero": lambda: np.zeros(neurons),
-            "normal": lambda: self.model.bias_std * rng.standard_normal(neurons),
-            "uniform": lambda: rng.uniform(0.0, 2 * math.pi, neurons),
-        }[self.model.bias]
+        if self.model.bias == "uniform":
+            bias = rng.uniform(0.0, 2 * math.pi, neurons)
+        else:
+            bias = self.model.bias_std * rng.standard_normal(neurons)
         frequency = np.ascontiguousarray(self.model.density.sample(neurons, rng).T)
         output = self.model.output_std * rng.standard_normal((self.channels, neurons))
-        return {"frequency": frequency, "output": output, "bias": bias()}
+        return {"frequency": frequency, "output": output, "bias": bias}
 
     def waves(self, parameters: Parameters) -> Waves:
         """``v = α w`` and ``z = -i α^p a exp(ib) / √(S m)``, since ``sin θ = Re(-i exp(iθ))``."""
         scale, prefactor = self._scale(parameters["bias"])
         bias = parameters["bias"]
-        turned = torch.complex(torch.sin(bias), -torch.cos(bias)) * prefactor  # -i exp(ib)
+        turned = torch.complex(torch.sin(bias), torch.cos(bias).neg()) * prefactor  # -i exp(ib)
         return Waves(scale * parameters["frequency"], parameters["output"] * turned.unsqueeze(1))
 
     def pullback(

@@ -6,8 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from fefreq._arrays import ComplexArray, FloatArray
 from fefreq.experiment import (
     AnyCheck,
+    ApartCheck,
+    CloserCheck,
     EqualCheck,
     Experiment,
     FasterCheck,
@@ -20,6 +23,7 @@ from fefreq.experiment import (
     check_models,
 )
 from fefreq.fields import time_to_level
+from harness.comparison import frequency_points, relative_difference
 from harness.outcome import Case, Verdict
 
 
@@ -29,6 +33,9 @@ def judge(experiment: Experiment, cases: dict[str, Case]) -> tuple[Verdict, ...]
     for check in experiment.checks:
         if isinstance(check, FasterCheck):
             verdicts.append(_faster(check, cases))
+            continue
+        if isinstance(check, CloserCheck):
+            verdicts.append(_closer(check, cases))
             continue
         for name in check_models(check) or tuple(cases):
             label = "" if len(cases) == 1 else f"{name}: "
@@ -50,6 +57,8 @@ def _evaluate(check: AnyCheck, case: Case) -> list[Verdict]:
             return [_still(check, case)]
         case ReachCheck():
             return [_reaches(check, case)]
+        case ApartCheck():
+            return [_apart(check, case)]
     raise AssertionError(f"no way to evaluate {check!r}")
 
 
@@ -60,16 +69,24 @@ def _part(values: np.ndarray, part: Part) -> np.ndarray:
 
 def _field(check: FieldCheck, case: Case) -> list[Verdict]:
     data = case.comparison
-    field, reference = (data.error.sel(source=name).values for name in (check.source, check.reference))
+    reference = data.error.sel(source=check.reference).values
     scale = np.linalg.norm(reference[0])
-    gap = _part(field - reference, check.part).reshape(len(field), -1)
+
+    def distance(fields: ComplexArray) -> FloatArray:
+        gap = _part(fields - reference, check.part)
+        flat = gap.reshape(*gap.shape[: gap.ndim - reference.ndim + 1], -1)
+        return np.asarray(np.linalg.norm(flat, axis=-1) / scale)
+
     of = "" if check.part == "all" else f" ({check.part} part)"
     what = f"{check.source} against {check.reference}, field{of}"
-    difference = np.linalg.norm(gap, axis=1) / scale
-    verdicts = [_worst(f"{what}, mean over seeds", difference, data.time.values, check.tolerance)]
+    mean = distance(data.error.sel(source=check.source).values)
+    averaged = ", mean over seeds" if check.source == "network" else ""
+    verdicts = [_worst(what + averaged, mean, data.time.values, check.tolerance)]
     if check.each_seed is not None:
-        members = data.member_difference.sel(source=check.source).values
-        worst = np.max(members, axis=0)
+        if check.source != "network" or case.run is None:
+            raise ValueError(f"each_seed is for trained networks, not for {check.source}")
+        members = case.run.members_at(frequency_points(data))
+        worst = np.max(distance(members), axis=0)
         verdicts.append(_worst(f"{what}, every seed", worst, data.time.values, check.each_seed))
     return verdicts
 
@@ -164,6 +181,35 @@ def _reaches(check: ReachCheck, case: Case) -> Verdict:
         f"t = {found:.4g} against {expected:.4g}, {gap:.1%}",
         f"≤ {check.tolerance:.1%}",
         bool(gap <= check.tolerance),
+    )
+
+
+def _gaps(case: Case, source: str, reference: str) -> np.ndarray:
+    """Relative difference of two sources at every time."""
+    error = case.comparison.error
+    return relative_difference(error.sel(source=source).values, error.sel(source=reference).values)
+
+
+def _apart(check: ApartCheck, case: Case) -> Verdict:
+    gaps = _gaps(case, check.source, check.reference)
+    at = int(np.argmax(gaps))
+    return Verdict(
+        f"{check.source} visibly apart from {check.reference}",
+        f"{gaps[at]:.2%} of the initial error, at t = {case.comparison.time.values[at]:.3g}",
+        f"≥ {check.at_least:.2%}",
+        bool(gaps[at] >= check.at_least),
+    )
+
+
+def _closer(check: CloserCheck, cases: dict[str, Case]) -> Verdict:
+    means = [
+        float(np.sqrt(np.mean(_gaps(cases[n], check.source, check.reference) ** 2))) for n in check.models
+    ]
+    return Verdict(
+        f"{check.source} closer to {check.reference} with each of {', '.join(check.models)}",
+        f"root mean square over times {', '.join(f'{mean:.2%}' for mean in means)}",
+        "each below the one before",
+        all(a > b for a, b in pairwise(means)),
     )
 
 

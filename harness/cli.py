@@ -52,10 +52,13 @@ def run(
 
 @app.command()
 def validate(
-    names: Annotated[list[str] | None, typer.Argument(help="presets; all of them by default")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="presets; the quick ones by default")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="new or empty folder for reports; none by default")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also the presets that take minutes each")
+    ] = False,
 ) -> None:
     """Run presets and judge them by their tolerances; exit status 1 if any check fails."""
     with one_sentence("harness"):
@@ -66,8 +69,9 @@ def validate(
         from harness.progress import RichProgress
         from harness.results import write_outcome
 
-        chosen = names or preset_names()
-        experiments = {name: read_experiment(preset_path(name)) for name in chosen}
+        experiments = {name: read_experiment(preset_path(name)) for name in names or preset_names()}
+        if not (names or everything):
+            experiments = {name: e for name, e in experiments.items() if not e.on_request}
         if output is not None:
             make_fresh(output)
         console = Console()
@@ -94,9 +98,10 @@ def list_presets() -> None:
 
         from fefreq.experiment import read_experiment
 
-        table = Table("preset", "question", box=None)
+        table = Table("preset", "question", "", box=None)
         for name in preset_names():
-            table.add_row(name, read_experiment(preset_path(name)).question)
+            experiment = read_experiment(preset_path(name))
+            table.add_row(name, experiment.question, "on request" if experiment.on_request else "")
         Console().print(table)
 
 

@@ -74,6 +74,16 @@ def agreement(case: Case) -> str:
     return " ".join(sentences)
 
 
+def split(case: Case) -> str:
+    """The largest size of every part of the difference."""
+    parts = [
+        f"{name} {_percent(float(np.max(case.split.part.sel(name=name).values)))}"
+        for name in (str(n) for n in case.split.name.values)
+    ]
+    total = _percent(float(np.max(case.split.total.values)))
+    return f"At its largest, each relative to the initial error: {', '.join(parts)}; together {total}."
+
+
 def half_lives(case: Case) -> str:
     """Predicted and measured half-lives of the tones or, without tones, how well they agree altogether."""
     tones = case.tones
@@ -116,7 +126,7 @@ def life_cell(case: Case, source: str, index: int) -> str:
 def statistics(case: Case) -> list[Row]:
     """How prediction and networks were obtained: rows of a name and a value."""
     stats, run = case.solution.stats, case.run
-    return [
+    rows: list[Row] = [
         ("Model", textwrap.shorten(repr(case.model), 400)),
         ("Prediction", case.solution.result.value),
         ("Unknowns", f"{stats.unknowns:,}"),
@@ -127,6 +137,11 @@ def statistics(case: Case) -> list[Row]:
         ),
         ("Mesh", stats.mesh),
         ("Time for the prediction", f"{stats.seconds:.3g} s"),
+    ]
+    if run is None:
+        return rows
+    return [
+        *rows,
         ("Networks", f"{run.seeds:,} of {run.width:,} neurons"),
         ("Learning rate, steps", f"{run.learning_rate:.4g}, {int(run.steps[-1]):,}"),
         ("Loss, first to last (mean)", f"{run.losses[:, 0].mean():.4g} to {run.losses[:, -1].mean():.4g}"),

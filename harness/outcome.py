@@ -27,10 +27,12 @@ class Case:
     target : Target
     solution : MeshSolution
         Prediction at the training times and, beyond them, up to the horizon.
-    run : Run
-        The trained networks.
+    run : Run or None
+        The trained networks, if there was training.
     comparison : xarray.Dataset
         Fields of all sources on a grid of frequencies (see :func:`harness.compare`).
+    split : xarray.Dataset
+        Where the difference between prediction and networks comes from (see :mod:`harness.split`).
     tones : xarray.Dataset
         ``half_life`` (source, frequency) at the tones; predictions reach to the horizon.
     """
@@ -38,8 +40,9 @@ class Case:
     model: Model
     target: Target
     solution: MeshSolution
-    run: Run
+    run: Run | None
     comparison: xr.Dataset
+    split: xr.Dataset
     tones: xr.Dataset
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,70 +14,105 @@ import xarray as xr
 from fefreq.diffusion import FrequencyDiffusion
 from fefreq.experiment import Experiment, Training
 from fefreq.fields import ErrorField, frequency_coordinates, half_life
+from fefreq.kernel_flow import KernelFlow
 from fefreq.targets import Target
 from harness.checks import judge
 from harness.comparison import compare
 from harness.outcome import Case, Outcome
 from harness.progress import NullProgress, Progress
 from harness.runs import Trainer
+from harness.split import error_split
 
 
 def run_experiment(experiment: Experiment, progress: Progress | None = None) -> Outcome:
-    """Carry out an experiment.
+    """Carry out an experiment: predict on the whole space and on the data, train, compare, judge.
 
-    Everything is validated for all models before the first network is trained.
+    Everything is validated for all models before the first network is trained. Without a ``training`` section
+    the two predictions are compared with each other.
 
     Parameters
     ----------
     experiment : Experiment
-        With a ``training`` section.
     progress : Progress, optional
         Hears of the training steps.
 
     Raises
     ------
     ValueError
-        If the experiment has no training section, or its data, model and training do not go together.
+        If data, model and training do not go together.
     """
-    settings = experiment.training
-    if settings is None:
-        raise ValueError("this experiment has no [training] section, so there is no network to train")
     progress = progress or NullProgress()
     target = experiment.target.make()
-    times = experiment.time_values()
-    frequencies = frequency_grid(target, experiment.frequencies.half_width)
-    tones = experiment.tones(target.dim)
-    prepared = [
-        (
-            name,
-            FrequencyDiffusion(model, target, order=experiment.pde.order, mesh_rtol=experiment.pde.mesh_rtol),
-            Trainer(model, target, times=times, **trainer_settings(settings, name)),
-        )
-        for name, model in experiment.named_models().items()
-    ]
-    seconds: dict[str, float] = {}
-    cases = {}
-    for name, problem, trainer in prepared:
-        start = time.perf_counter()
-        run = trainer.train(progress)
-        seconds[f"{name}: training"] = time.perf_counter() - start
+    prepared = {name: _Prepared.of(experiment, name, target) for name in experiment.named_models()}
+    clock = Clock()
+    cases = {name: one.carry_out(experiment, clock.named(name), progress) for name, one in prepared.items()}
+    return Outcome(experiment, cases, judge(experiment, cases), clock.seconds)
 
-        start = time.perf_counter()
-        # A plain start has an output of its own: then the prediction starts from the measured residual.
-        if settings.start == "plain":
-            problem = FrequencyDiffusion(
-                problem.model, run.initial, mesh=problem.choice.mesh, order=problem.choice.order
-            )
-        solution = problem.solve(experiment.forecast_times(), experiment.pde.rtol)
-        seconds[f"{name}: diffusion equation"] = time.perf_counter() - start
 
+@dataclass(frozen=True)
+class _Prepared:
+    """One model of an experiment, checked and ready to begin."""
+
+    problem: FrequencyDiffusion
+    trainer: Trainer | None
+
+    @classmethod
+    def of(cls, experiment: Experiment, name: str, target: Target) -> _Prepared:
+        model = experiment.named_models()[name]
+        trainer = None
+        if experiment.training is not None:
+            settings = trainer_settings(experiment.training, name)
+            trainer = Trainer(model, target, times=experiment.time_values(), **settings)
+        return cls(experiment.pde.problem(model, target), trainer)
+
+    def carry_out(self, experiment: Experiment, clock: Clock, progress: Progress) -> Case:
+        problem, model, target = self.problem, self.problem.model, self.problem.target
+        times = experiment.time_values()
+        sources: dict[str, ErrorField] = {}
+        run = None
+        if self.trainer is not None:
+            with clock.during("training"):
+                run = self.trainer.train(progress)
+            if self.trainer.start == "plain":
+                # A plain start has an output of its own: predictions then start from the measured residual.
+                target = run.initial
+                problem = FrequencyDiffusion(
+                    model, target, mesh=problem.choice.mesh, order=problem.choice.order
+                )
+        with clock.during("diffusion equation"):
+            solution = problem.solve(experiment.forecast_times(), experiment.pde.rtol)
+        sources["pde"] = solution.until(times[-1])
+        with clock.during("kernel flow"):
+            flow = KernelFlow(model, target)
+            sources["kernel"] = flow.solve(times)
+            if run is not None:
+                sources["descent"] = flow.solve(times, learning_rate=run.learning_rate)
+                sources["network"] = run
+        with clock.during("comparison"):
+            frequencies = frequency_grid(target, experiment.frequencies.half_width)
+            comparison = compare(sources, frequencies)
+            split = error_split(comparison, solution.until(times[-1]).stats.error_estimate)
+            tones = tone_table({**sources, "pde": solution}, experiment.tones(target.dim))
+        return Case(model, target, solution, run, comparison, split, tones)
+
+
+@dataclass
+class Clock:
+    """Seconds by what they were spent on."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    prefix: str = ""
+
+    def named(self, name: str) -> Clock:
+        """A clock that adds its times to this one under a name."""
+        return Clock(self.seconds, f"{name}: ")
+
+    @contextmanager
+    def during(self, what: str) -> Iterator[None]:
+        """Measure a block."""
         start = time.perf_counter()
-        sources: dict[str, ErrorField] = {"pde": solution.until(times[-1]), "network": run}
-        comparison = compare(sources, frequencies)
-        table = tone_table({"pde": solution, "network": run}, tones)
-        seconds[f"{name}: comparison"] = time.perf_counter() - start
-        cases[name] = Case(problem.model, target, solution, run, comparison, table)
-    return Outcome(experiment, cases, judge(experiment, cases), seconds)
+        yield
+        self.seconds[self.prefix + what] = time.perf_counter() - start
 
 
 def trainer_settings(training: Training, model: str) -> dict[str, Any]:

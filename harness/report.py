@@ -149,6 +149,15 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
             lambda: plots.difference_figure(data, findings.limits(outcome.experiment, case)),
         ),
         Picture(
+            "split",
+            "Where the difference comes from",
+            "Discretisation as the solver estimates it; truncation, the equation on the whole space against the "
+            "kernel flow on the data; learning rate, the flow against descent with the steps taken; finite width, "
+            "descent at infinite width against the networks.",
+            findings.split(case),
+            lambda: plots.split_figure(case.split),
+        ),
+        Picture(
             "half-lives",
             "Half-life against frequency",
             "Training time until half of the error at a frequency is left; large markers are tones. Points are "

@@ -22,8 +22,8 @@ LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarr
 def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     """Write data, ParaView series, pictures, manifest and report.
 
-    That is ``comparison.nc``, ``comparison.pvd``, ``network-MODEL.nc``, ``pictures/``, ``manifest.json`` and
-    ``report.html``.
+    That is ``comparison.nc``, ``comparison.pvd``, ``split-MODEL.nc``, ``network-MODEL.nc``, ``pictures/``,
+    ``manifest.json`` and ``report.html``.
 
     Parameters
     ----------
@@ -47,7 +47,9 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     data = outcome.to_xarray()
     write_netcdf(data, folder / "comparison.nc")
     for name, case in outcome.cases.items():
-        case.run.save(folder / f"network-{name}.nc")
+        write_netcdf(case.split, folder / f"split-{name}.nc")
+        if case.run is not None:
+            case.run.save(folder / f"network-{name}.nc")
     write_series(data, folder / "comparison.pvd")
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -107,6 +109,7 @@ def manifest(outcome: Outcome) -> dict[str, object]:
                 **case.run.metadata,
             }
             for name, case in outcome.cases.items()
+            if case.run is not None
         },
         "experiment": outcome.experiment.model_dump(mode="json", exclude_none=True),
     }

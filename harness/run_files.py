@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fefreq.models import Model
 from fefreq.storage import model_from_json, model_to_json, write_netcdf
 from fefreq.targets import Grid, Target
+from harness.modules import ModuleSpec, module_from_json, module_to_json
 from harness.runs import Run
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def to_dataset(run: Run) -> xr.Dataset:
         coords={"time": ("time", run.times, {"long_name": "training time"})},
         attrs={
             "format": FORMAT,
-            "model": model_to_json(run.model),
+            **_network(run.model),
             "width": run.width,
             "learning_rate": run.learning_rate,
             "method": run.method,
@@ -89,7 +91,7 @@ def from_dataset(dataset: xr.Dataset) -> Run:
         shape, lower, spacing = grid
         target.grid = Grid(tuple(shape), np.array(lower), np.array(spacing))
     return Run(
-        model=model_from_json(attrs["model"]),
+        model=module_from_json(attrs["module"]) if "module" in attrs else model_from_json(attrs["model"]),
         target=target,
         times=dataset.time.values,
         width=int(attrs["width"]),
@@ -100,3 +102,9 @@ def from_dataset(dataset: xr.Dataset) -> Run:
         metadata=json.loads(attrs["metadata"]),
         **arrays,
     )
+
+
+def _network(model: Model | ModuleSpec) -> dict[str, str]:
+    if isinstance(model, ModuleSpec):
+        return {"module": module_to_json(model)}
+    return {"model": model_to_json(model)}

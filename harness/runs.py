@@ -33,6 +33,7 @@ from harness.progress import NullProgress, Progress
 
 if TYPE_CHECKING:
     from harness.ensembles import Ensemble
+    from harness.modules import ModuleSpec
 
 Start = Literal["antisymmetric", "plain"]
 Precision = Literal["float64", "float32"]
@@ -54,7 +55,8 @@ class Run:
 
     Attributes
     ----------
-    model : Model
+    model : Model or ModuleSpec
+        What was trained: two layers with a theory, or any network of :mod:`harness.modules`.
     target : Target
         The data, its values what the networks were to learn.
     times : ndarray, shape (T,)
@@ -74,14 +76,14 @@ class Run:
     learning_rate : float
         Upper bound of the steps.
     method : str
-        How waves were summed: ``dense`` or ``transform``.
+        How gradients were computed: ``dense`` or ``transform`` sums of waves, or ``autograd``.
     seconds : float
         Time that training took.
     metadata : dict
         Seed, start, precision, device, threads, versions.
     """
 
-    model: Model
+    model: Model | ModuleSpec
     target: Target
     times: FloatArray
     residuals: FloatArray

@@ -162,6 +162,24 @@ def test_unknown_presets_are_named():
     assert "there are fourier-features-1d" in " ".join(result.stderr.split())
 
 
+def test_validation_without_names_leaves_out_what_takes_long(monkeypatch):
+    ran = []
+
+    def note(experiment, progress):
+        ran.append(experiment.title)
+        raise ArithmeticError("stop here")
+
+    monkeypatch.setattr("harness.pipeline.run_experiment", note)
+    assert invoke(harness.cli.app, "validate", "multiscale-2d").exit_code == 1
+    assert invoke(harness.cli.app, "validate").exit_code == 1
+    assert invoke(harness.cli.app, "validate", "--all").exit_code == 1
+    assert ran == [
+        "Multi-scale sine networks in the plane",
+        "Fourier features in one dimension",
+        "Fourier features in one dimension",
+    ]
+
+
 @pytest.mark.slow
 def test_validation_passes_as_shipped_and_fails_when_the_prediction_is_spoiled(monkeypatch, tmp_path):
     passed = invoke(harness.cli.app, "validate", "fourier-features-1d", "-o", tmp_path / "out")

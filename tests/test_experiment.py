@@ -139,3 +139,17 @@ def test_experiments_survive_a_round_trip(tmp_path):
     again = Experiment.model_validate_json(experiment.model_dump_json())
     assert again.named_models() == experiment.named_models()
     np.testing.assert_array_equal(again.time_values(), experiment.time_values())
+
+
+def test_the_settings_of_the_solver_reach_the_problem(tmp_path):
+    settings = '[pde]\norder = 2\nmesh_rtol = 1e-3\nmesh_control = "estimated"\ncell = "line"\n'
+    experiment = read(tmp_path, GOOD + settings)
+    problem = experiment.pde.problem(experiment.named_models()["model"], experiment.target.make())
+    assert (problem.order, problem.mesh_rtol, problem.mesh_control, problem.cell) == (
+        2,
+        1e-3,
+        "estimated",
+        "line",
+    )
+    with pytest.raises(ExperimentError, match=r"pde\.mesh_control"):
+        read(tmp_path, GOOD + settings.replace("estimated", "guessed"))

@@ -22,6 +22,7 @@ from harness.outcome import Case, Outcome, Verdict
 from harness.pipeline import frequency_grid, tone_table
 from harness.report import figures, overview, save_figures, write_report
 from harness.runs import Run
+from harness.split import error_split
 
 NASTY = "<script>alert('1 & 2')</script>"
 
@@ -73,7 +74,8 @@ def outcome_of(content: dict[str, object], third: bool = False) -> Outcome:
         sources["network"] = run
         table = tone_table({**sources, "pde": solution}, tones)
         comparison = compare(sources, frequency_grid(target, None))
-        cases[name] = Case(model, target, solution, run, comparison, table)
+        split = error_split(comparison, solution.until(times[-1]).stats.error_estimate)
+        cases[name] = Case(model, target, solution, run, comparison, split, table)
     return Outcome(experiment, cases, judge(experiment, cases), {"narrow: training": 12.5})
 
 
@@ -196,7 +198,7 @@ def test_the_configuration_can_be_read_back(page: Page, outcome: Outcome) -> Non
 
 def test_every_figure_is_embedded_and_described(page: Page, outcome: Outcome) -> None:
     images = page.all("img")
-    assert len(images) == len(figures(outcome)) == 1 + 2 * 4
+    assert len(images) == len(figures(outcome)) == 1 + 2 * 5
     for image in images:
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True)
         assert data.startswith(b"\x89PNG")
@@ -269,7 +271,13 @@ def test_a_report_never_replaces_a_file(outcome: Outcome, tmp_path: Path) -> Non
 
 def test_figures_can_be_saved_by_themselves(outcome: Outcome, tmp_path: Path) -> None:
     written = save_figures(dataclasses.replace(outcome, cases={"wide": outcome.cases["wide"]}), tmp_path)
-    assert [path.name for path in written] == ["spectra.png", "maps.png", "differences.png", "half-lives.png"]
+    assert [path.name for path in written] == [
+        "spectra.png",
+        "maps.png",
+        "differences.png",
+        "split.png",
+        "half-lives.png",
+    ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     names = list(figures(outcome))
     assert names[:3] == ["coefficients", "narrow-spectra", "narrow-maps"]
@@ -298,7 +306,7 @@ def test_two_dimensions_and_a_third_source_fit_into_the_same_report(tmp_path: Pa
     )
     page = Page(write_report(outcome, tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Error over the plane of frequencies" in page.text
-    assert len(page.all("img")) == 5
+    assert len(page.all("img")) == 6
     assert "The field of the kernel flow stays within" in page.text
     assert "1 × 1 cycles" in page.text
     # Without tones the agreement of all frequencies is told instead.

@@ -11,6 +11,7 @@ from fefreq.plots.figures import (
     spectra_figure,
 )
 from fefreq.plots.profiles import Profiles, as_dataset, plane, profiles
+from fefreq.plots.split import split_figure
 
 __all__ = [
     "Profiles",
@@ -25,4 +26,5 @@ __all__ = [
     "save_figure",
     "solution_figure",
     "spectra_figure",
+    "split_figure",
 ]

@@ -51,6 +51,7 @@ class Style:
 STYLES = {
     "pde": Style("diffusion equation", "-", "", "#222222"),
     "kernel": Style("kernel flow", "--", "", "#D55E00"),
+    "descent": Style("kernel descent", ":", "", "#009E73"),
     "network": Style("networks", "", "o", "#0072B2"),
     "error": Style("error", "-", "", "#222222"),
 }

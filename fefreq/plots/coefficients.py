@@ -43,10 +43,10 @@ def coefficients_figure(models: Mapping[str, Model], half_width: float) -> Figur
         at = np.zeros((POINTS, model.dim))
         at[:, 0] = xi
         width = 1.8 if index < len(COLOURS) else 1.0
-        parities = PARITIES if model.parity_dependent else {"even": "-"}
-        for parity, line in parities.items():
+        parities: tuple[Parity, ...] = ("even", "odd") if model.parity_dependent else ("even",)
+        for parity in parities:
             c = model.coefficients(at, parity)
-            style = {"color": COLOURS[index % len(COLOURS)], "lw": width, "ls": line}
+            style = {"color": COLOURS[index % len(COLOURS)], "lw": width, "ls": PARITIES[parity]}
             damping.plot(xi, c.damping, **style)
             diffusion.plot(xi, c.diffusion, **style)
     for axes, title in ((damping, "damping c (per time)"), (diffusion, "diffusion D (cycles² per time)")):
@@ -63,6 +63,8 @@ def coefficients_figure(models: Mapping[str, Model], half_width: float) -> Figur
         Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=1.8, label=name) for i, name in enumerate(models)
     ]
     if any(model.parity_dependent for model in models.values()):
-        handles += [Line2D([], [], color=GREY, lw=1.4, ls=ls, label=f"{p} part") for p, ls in PARITIES.items()]
+        handles += [
+            Line2D([], [], color=GREY, lw=1.4, ls=ls, label=f"{p} part") for p, ls in PARITIES.items()
+        ]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 6), frameon=False)
     return figure

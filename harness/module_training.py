@@ -1,0 +1,352 @@
+r"""Training of networks of any depth, by automatic differentiation: :func:`train_module`.
+
+What :func:`harness.train` does for two-layer networks by written-out gradients, this does for every
+:class:`~harness.modules.ModuleSpec`: an ensemble sees the same data, and its residuals at the requested times are a
+:class:`harness.Run`, to be compared with predictions like any other.
+
+Networks are trained together: their parameters lie in one vector, one batched product serves all of them, and one
+update moves all. As many are taken together as fit into a cache; how many does not change the result beyond
+rounding.
+
+The *centred* start measures ``u = f - (N_t - N_0)``: the output at the start, a random function that has nothing to
+do with the data, is subtracted, so that the residual begins as ``f`` whatever the network is. The tangent kernel is
+that of ``N`` itself.
+
+>>> import numpy as np, fefreq
+>>> from harness.modules import DeepFourierFeatureNetwork
+>>> target = fefreq.Target.from_function(lambda x: np.exp(-8 * x[:, 0] ** 2), bounds=[(-1, 1)], shape=64)
+>>> spec = DeepFourierFeatureNetwork(fefreq.Gaussian(2.0), width=32, hidden_layers=2)
+>>> run = train_module(spec, target, times=[0, 1, 4], seeds=3)
+>>> run.residuals.shape, bool(np.all(np.diff(run.losses, axis=1) < 0))
+((3, 3, 64), True)
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fefreq._arrays import FloatArray
+from fefreq.fields import check_times
+from fefreq.targets import Target
+from harness.modules.spec import ModuleSpec, require_choice, require_count, require_number
+from harness.optimisers import (
+    MAX_STEPS,
+    Constant,
+    Descent,
+    Optimiser,
+    Schedule,
+    steps_to_counts,
+    steps_to_times,
+)
+from harness.progress import NullProgress, Progress
+from harness.runs import DEFAULT_SHARE, Device, Precision, Run, Setting
+
+if TYPE_CHECKING:
+    from harness.stacked import Stacked
+
+ModuleStart = Literal["centred", "plain"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleTrainer:
+    """Training that has been checked and can begin; see :func:`train_module` for the parameters.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        The learning rate, chosen if none was given.
+    intervals : list of ndarray
+        Sizes of the steps on the way to every snapshot.
+    """
+
+    spec: ModuleSpec
+    target: Target
+    times: ArrayLike | None = None
+    steps: Sequence[int] | None = None
+    learning_rate: float | Schedule | None = None
+    optimiser: Optimiser = field(default_factory=Descent)
+    batch: int | None = None
+    seeds: int = 1
+    seed: int = 0
+    start: ModuleStart = "centred"
+    precision: Precision = "float64"
+    device: Device = "cpu"
+    compile: bool = False
+    together: int | None = None
+    schedule: Schedule = field(init=False)
+    intervals: list[FloatArray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._check()
+        counts, times = self._snapshots()
+        schedule = self._schedule()
+        object.__setattr__(self, "schedule", schedule)
+        if counts is not None:
+            intervals = steps_to_counts(schedule, counts)
+            times = np.cumsum([float(sizes.sum()) for sizes in intervals])
+            if np.any(np.diff(times) <= 0):
+                raise ValueError(
+                    "the learning rate falls to 0 before the last step, so nothing changes any more: "
+                    "ask for fewer steps, or let the schedule end above 0"
+                )
+        else:
+            assert times is not None
+            intervals = steps_to_times(schedule, times)
+        object.__setattr__(self, "intervals", intervals)
+        object.__setattr__(self, "times", times)
+
+    def train(self, progress: Progress | None = None) -> Run:
+        """Train all networks from the start.
+
+        Raises
+        ------
+        DivergenceError
+            A ``FloatingPointError``: a loss is not finite, or grew without bound under full-batch descent. Its
+            attribute ``run`` has the snapshots before.
+        """
+        from harness.descent import DivergenceError
+
+        progress = NullProgress() if progress is None else progress
+        begin = time.perf_counter()
+        groups = self._groups()
+        initial = self._gathered([group.residual() for group in groups])
+        snapshots: list[FloatArray] = []
+        losses: list[FloatArray] = []
+
+        def recorded() -> Run:
+            done = len(snapshots)
+            shape = (self.seeds, done, *self.target.values.shape)
+            counts = np.array([len(sizes) for sizes in self.intervals], dtype=np.int64)
+            return Run(
+                model=self.spec,
+                target=self.target,
+                times=np.asarray(self.times)[:done],
+                residuals=np.stack(snapshots, axis=1) if done else np.empty(shape),
+                initial_residuals=initial,
+                losses=np.stack(losses, axis=1) if done else np.empty(shape[:2]),
+                steps=np.cumsum(counts)[:done],
+                rates=np.array([sizes.mean() if len(sizes) else 0.0 for sizes in self.intervals])[:done],
+                width=self.spec.width,
+                seeds=self.seeds,
+                learning_rate=self.schedule.peak,
+                method="autograd",
+                seconds=time.perf_counter() - begin,
+                metadata=self._metadata(),
+            )
+
+        progress.start("training", len(groups) * sum(len(sizes) for sizes in self.intervals))
+        try:
+            for sizes in self.intervals:
+                residuals = []
+                for group in groups:
+                    for size in sizes:
+                        group.step(float(size))
+                        progress.advance()
+                    residuals.append(group.residual())
+                snapshots.append(self._gathered(residuals))
+                losses.append(self._losses(snapshots[-1]))
+        except DivergenceError as error:
+            run = recorded()
+            kept = f"the last one is at t = {run.times[-1]:g}" if len(run.times) else "there was none yet"
+            stated = DivergenceError(f"{error}; snapshots are kept, {kept}; use a smaller learning rate")
+            stated.run = run
+            raise stated from error
+        finally:
+            progress.finish()
+        return recorded()
+
+    def _groups(self) -> list[Stacked]:
+        from harness.stacked import Stacked, members_together
+
+        points = self.batch or len(self.target.points)
+        size = self.together or members_together(self.spec, points, self.target.channels or 1, self.device)
+        members = range(self.seeds)
+        return [Stacked(self, members[first : first + size]) for first in range(0, self.seeds, size)]
+
+    def _gathered(self, residuals: list[FloatArray]) -> FloatArray:
+        """Shape ``(S, *values.shape)``."""
+        return np.concatenate(residuals).reshape(self.seeds, *self.target.values.shape)
+
+    def _losses(self, residuals: FloatArray) -> FloatArray:
+        squares = residuals.reshape(*residuals.shape[:2], -1) ** 2
+        return np.asarray(0.5 * np.einsum("n,snc->s", self.target.weights, squares))
+
+    def _check(self) -> None:
+        if not isinstance(self.spec, ModuleSpec):
+            raise TypeError(
+                f"a {type(self.spec).__name__} is no specification of a network: see harness.modules; "
+                "models of the theory are trained by harness.train"
+            )
+        if self.spec.dim != self.target.dim:
+            raise ValueError(
+                f"the network has {self.spec.dim} coordinate(s), but the target has {self.target.dim}: "
+                "give both the same dim"
+            )
+        if not isinstance(self.optimiser, Optimiser):
+            raise TypeError(
+                f"optimiser must be a Descent, Sgd or Adam of harness.optimisers, not {self.optimiser!r}"
+            )
+        for name, lowest in (("seeds", 1), ("seed", 0)):
+            require_count(name, getattr(self, name), lowest)
+        if self.together is not None:
+            require_count("together", self.together, 1)
+        if self.batch is not None:
+            require_count("batch", self.batch, 1)
+            if self.batch > len(self.target.points):
+                raise ValueError(
+                    f"batch is {self.batch}, but the target has only {len(self.target.points)} points: "
+                    "choose fewer, or leave it out for the full batch"
+                )
+        for name, choices in {"start": ModuleStart, "precision": Precision, "device": Device}.items():
+            require_choice(name, getattr(self, name), choices)
+        if self.device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise ValueError("CUDA was asked for, but torch finds no such device here: use device='cpu'")
+
+    def _snapshots(self) -> tuple[list[int] | None, FloatArray | None]:
+        if (self.times is None) == (self.steps is None):
+            raise ValueError("give either the times or the steps at which snapshots are taken")
+        if self.times is not None:
+            return None, check_times(self.times)
+        assert self.steps is not None
+        counts = list(self.steps)
+        for count in counts:
+            require_count("every entry of steps", count, 0)
+        if not counts or any(later <= sooner for sooner, later in pairwise(counts)):
+            raise ValueError(f"steps must increase and be at least one number, but they are {counts}")
+        if counts[-1] > MAX_STEPS:
+            raise ValueError(f"steps go up to {counts[-1]:g}, but no more than {MAX_STEPS:g} can be planned")
+        return [int(count) for count in counts], None
+
+    def _schedule(self) -> Schedule:
+        rate = self.learning_rate
+        if isinstance(rate, Schedule):
+            return rate
+        if rate is not None:
+            require_number("learning_rate", rate, 0.0, above=True)
+            return Constant(float(rate))
+        if not isinstance(self.optimiser, Descent) or self.batch is not None:
+            raise ValueError(
+                "only full-batch descent has a learning rate of its own, from its stability limit: "
+                f"give learning_rate for {type(self.optimiser).__name__.lower()}"
+                + (" in mini-batches" if self.batch is not None else "")
+            )
+        from harness.stacked import Stacked
+
+        return Constant(DEFAULT_SHARE * 2 / Stacked(self, range(1)).largest_rate())
+
+    def _metadata(self) -> dict[str, Setting]:
+        import torch
+
+        return {
+            "seed": self.seed,
+            "start": self.start,
+            "precision": self.precision,
+            "device": self.device,
+            "optimiser": json.dumps(asdict(self.optimiser)),  # type: ignore[call-overload]
+            "schedule": json.dumps(asdict(self.schedule)),  # type: ignore[call-overload]
+            "batch": self.batch or len(self.target.points),
+            "threads": torch.get_num_threads(),
+            **{f"{name} version": version(name) for name in ("fefreq", "numpy", "torch")},
+        }
+
+
+def train_module(
+    spec: ModuleSpec,
+    target: Target,
+    times: ArrayLike | None = None,
+    steps: Sequence[int] | None = None,
+    learning_rate: float | Schedule | None = None,
+    optimiser: Optimiser | None = None,
+    batch: int | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    start: ModuleStart = "centred",
+    precision: Precision = "float64",
+    device: Device = "cpu",
+    compile: bool = False,
+    together: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train networks of any architecture and record their residuals.
+
+    The loss is ``½ Σ_j q_j |u(x_j)|²``.
+
+    Parameters
+    ----------
+    spec : ModuleSpec
+        One of :mod:`harness.modules`.
+    target : Target
+        Data of the network's dimension; channels become outputs.
+    times : array_like, shape (T,), optional
+        Training times ``t = Σ η`` of the snapshots, which are hit exactly: the steps on the way to each are
+        shortened by one factor. What that time means for other optimisers than descent: :mod:`harness.optimisers`.
+    steps : sequence of int, optional
+        Numbers of steps after which snapshots are taken, instead of ``times``; ``Run.times`` has their ``Σ η``.
+    learning_rate : float or Schedule, optional
+        By default, for full-batch descent only, a tenth of the stability limit of the first network at its start.
+    optimiser : Descent, Sgd or Adam
+        Gradient descent by default.
+    batch : int, optional
+        Points of a mini-batch; by default all. Every network runs through permutations of its own, which
+        depend on ``seed``, member and epoch alone; points that do not fill a last batch wait for the next epoch.
+    seeds : int
+        Number of networks; member ``s`` does not depend on how many there are, up to rounding.
+    seed : int
+        Where all random numbers begin.
+    start : {'centred', 'plain'}
+        Whether the output at the start is subtracted from the network for good, or is part of the residual.
+    precision : {'float64', 'float32'}
+        Of parameters and residuals.
+    device : {'cpu', 'cuda'}
+    compile : bool
+        Compile the network with ``torch.compile``, which takes seconds at first and needs a C++ compiler on a
+        processor, where no measured case gained much (0.6 to 1.1 times the speed); agrees to rounding.
+    together : int, optional
+        Networks that are trained at a time; by default as many as a cache holds.
+    progress : Progress, optional
+        Hears of every step.
+
+    Returns
+    -------
+    Run
+        Its ``model`` is the specification, its ``rates`` are means over the steps before a snapshot.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If an argument is unusable.
+    DivergenceError
+        A ``FloatingPointError``: a loss is not finite, or grew without bound under full-batch descent; the message
+        names the step, and the attribute ``run`` has the snapshots before.
+    """
+    trainer = ModuleTrainer(
+        spec,
+        target,
+        times,
+        steps,
+        learning_rate,
+        Descent() if optimiser is None else optimiser,
+        batch,
+        seeds,
+        seed,
+        start,
+        precision,
+        device,
+        compile,
+        together,
+    )
+    return trainer.train(progress)
