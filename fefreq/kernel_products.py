@@ -10,7 +10,7 @@ so that with the two functions ``m(z) = Σ (a ∓ ½ b |z|²) κ(z)`` and ``l(z)
 
 takes two convolutions there and two back, in any dimension. How a convolution is computed depends on the
 points: by zero-padded FFT where both sets lie on one lattice (:mod:`fefreq.grid_products`), by non-uniform FFT
-where the kernel is smooth (:mod:`fefreq.scattered_products`), else with the matrix itself.
+where the kernel is smooth but for a cusp (:mod:`fefreq.scattered_products`), else with the matrix itself.
 """
 
 from __future__ import annotations

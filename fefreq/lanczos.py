@@ -150,7 +150,7 @@ def evolve(
     evolution : Evolution
         Gradient flow, or gradient descent that is stable: no step above ``2 / λ_max``.
     rtol : float
-        Norm of the error relative to that of ``v``, at every time.
+        Norm of the error relative to that of ``v``, at every time; half of it is left to rounding and products.
     states, integrals : ndarray, shape (T, n)
         Are filled with ``decay(S) v`` and ``(I - decay(S)) S⁻¹ v``.
     capacity : int, optional
@@ -183,7 +183,7 @@ def evolve(
                 f"rtol {rtol:.1e} is finer than double precision allows at time {evolution.times[-1]:g}, where "
                 f"rounding leaves {rounding:.1e}: allow a larger rtol or end earlier"
             )
-        if np.max(bound) <= rtol or recurrence.exhausted:
+        if np.max(bound) <= 0.5 * rtol or recurrence.exhausted:
             break
     decay = matrix.first_column(evolution.decay(matrix.rates))
     integral = matrix.first_column(evolution.integral(matrix.rates))

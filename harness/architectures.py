@@ -71,12 +71,12 @@ class MultiScaleSineNetwork(Network):
     def draw(self, count: int, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Frequencies from the density, biases from their law, output weights from a normal distribution."""
         neurons = count * len(self.model.scales)
+        frequency = np.ascontiguousarray(self.model.density.sample(neurons, rng).T)
+        output = self.model.output_std * rng.standard_normal((self.channels, neurons))
         if self.model.bias == "uniform":
             bias = rng.uniform(0.0, 2 * math.pi, neurons)
         else:
             bias = self.model.bias_std * rng.standard_normal(neurons)
-        frequency = np.ascontiguousarray(self.model.density.sample(neurons, rng).T)
-        output = self.model.output_std * rng.standard_normal((self.channels, neurons))
         return {"frequency": frequency, "output": output, "bias": bias}
 
     def waves(self, parameters: Parameters) -> Waves:

@@ -30,9 +30,9 @@ def main() -> None:
     pde.Controller(solver, t_range=0.01, tracker=None).run(initial, dt=1e-3)  # compiles
     storage = pde.MemoryStorage()
     tracker = storage.tracker(interrupts=pde.FixedInterrupts(times.tolist()))
-    start = time.perf_counter()
+    start = time.process_time()
     pde.Controller(solver, t_range=float(times[-1]) * (1 + 1e-9), tracker=[tracker]).run(initial, dt=1e-3)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     kept = [int(np.argmin(np.abs(np.array(storage.times) - t))) for t in times]
     values = np.array([storage[i].data.ravel() for i in kept])
     points = grid.cell_coords.reshape(-1, 2)
