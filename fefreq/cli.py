@@ -28,17 +28,17 @@ def solve(
     experiment: Annotated[Path, typer.Argument(help="experiment file (TOML)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="new or empty folder for the results")],
 ) -> None:
-    """Predict the error field of an experiment: solution.nc, solution.pvd and spectrum.png."""
+    """Predict the error field of an experiment: solution.nc, solution.pvd, kernel.nc, kernel.pvd, spectrum.png."""
     with one_sentence("fefreq"):
         from fefreq.experiment import read_experiment
-        from fefreq.solving import solve_experiment, summary, write_solutions
+        from fefreq.solving import solve_experiment, summary, write_predictions
 
         read = read_experiment(experiment)
         check_fresh(output)
-        solutions = solve_experiment(read)
-        write_solutions(solutions, make_fresh(output))
-        for name, solution in solutions.items():
-            typer.echo(summary(name, solution))
+        predictions = solve_experiment(read)
+        write_predictions(predictions, make_fresh(output))
+        for name, prediction in predictions.items():
+            typer.echo(summary(name, prediction))
         typer.echo(f"written to {output}")
 
 

@@ -57,6 +57,11 @@ def test_solve_writes_solution_series_and_picture(experiment, tmp_path):
     solution = fefreq.load(tmp_path / "out" / "solution.nc")
     assert solution.times[-1] == pytest.approx(20)
     assert (tmp_path / "out" / "solution.pvd").is_file()
+    flow = fefreq.load(tmp_path / "out" / "kernel.nc")
+    xi = [1.0, 4.0]
+    gap = np.abs(flow.at(xi) - solution.at(xi)).max()
+    assert gap < 1e-3 * np.abs(flow.at(xi)).max()
+    assert len(list((tmp_path / "out" / "kernel").glob("*.vti"))) == 7
     assert len(list((tmp_path / "out" / "solution").glob("*.vtu"))) == 7
     assert (tmp_path / "out" / "spectrum.png").read_bytes().startswith(b"\x89PNG")
 
