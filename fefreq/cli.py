@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fefreq.console import check_fresh, make_fresh, one_sentence
+from fefreq.console import check_fresh, make_fresh, one_sentence, show_version
 
 app = typer.Typer(
     name="fefreq",
@@ -19,8 +19,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None:
-    """Keep `solve` a named command while there is only one."""
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Which frequency is learned when: solve the diffusion equations of spectral bias."""
 
 
 @app.command()

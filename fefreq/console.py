@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ def one_sentence(program: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, OSError) as error:
         fail(program, error, status=2)
+    except MemoryError as error:
+        fail(
+            program,
+            MemoryError(f"not enough memory: {error}; ask for fewer samples, times or neurons"),
+            status=2,
+        )
     except ArithmeticError as error:
         fail(program, error, status=1)
     except KeyboardInterrupt:
@@ -32,6 +39,15 @@ def fail(program: str, error: Exception, status: int) -> None:
     text = " ".join(str(error).split())
     print(f"{program}: {text}", file=sys.stderr)
     raise SystemExit(status) from error
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave, if it was asked for."""
+    if wanted:
+        from fefreq import __version__
+
+        print(f"fefreq {__version__}")
+        raise SystemExit(0)
 
 
 def check_fresh(folder: Path) -> Path:
@@ -47,6 +63,9 @@ def check_fresh(folder: Path) -> Path:
             raise FileExistsError(f"{folder} is a file: choose a folder for the output")
         if any(folder.iterdir()):
             raise FileExistsError(f"{folder} holds another run already: choose a new folder for the output")
+    ancestor = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
+        raise NotADirectoryError(f"{folder} cannot be made: {ancestor} is no folder that can be written to")
     return folder
 
 

@@ -24,6 +24,7 @@ from fefreq.memory import require_memory
 from fefreq.mesh_error import MeshError, compare_fields, refine, richer_space
 from fefreq.mesh_files import check_mesh
 from fefreq.mesh_solution import MeshSolution
+from fefreq.meshes import element
 from fefreq.models import Model
 from fefreq.propagators import Propagation, Propagator, Result
 from fefreq.rational_krylov import RationalKrylov
@@ -121,6 +122,7 @@ class FrequencyDiffusion:
         else:
             self._check_given(self.mesh)
             choice = mesh_choice.MeshChoice(self.mesh, self.order or 2, "given by the caller")
+        element(choice.mesh, choice.order)  # names an order that does not exist before any work
         object.__setattr__(self, "choice", choice)
 
     @property

@@ -102,7 +102,10 @@ class Diffusion(Section):
 class Training(Section):
     """How the networks are trained."""
 
-    width: PositiveInt | dict[str, PositiveInt] = Field(
+    width: Annotated[
+        Annotated[PositiveInt, Tag("number")] | Annotated[dict[str, PositiveInt], Tag("table")],
+        Discriminator(lambda value: "table" if isinstance(value, dict) else "number"),
+    ] = Field(
         description="number of neurons (of each sub-network, if there are several), or a table of them by model"
     )
     learning_rate: PositiveFloat | None = Field(
@@ -132,6 +135,7 @@ class Frequencies(Section):
     )
 
 
+Source = Literal["pde", "kernel", "descent", "network"]
 Part = Literal["all", "even", "odd"]
 
 
@@ -140,8 +144,8 @@ class FieldCheck(Section):
 
     kind: Literal["field"]
     part: Part = Field("all", description="the whole field, its even part (real) or its odd part (imaginary)")
-    source: str = Field("network", description="the source under test")
-    reference: str = Field("pde", description="what it is held against")
+    source: Source = Field("network", description="the source under test")
+    reference: Source = Field("pde", description="what it is held against")
     tolerance: PositiveFloat = Field(
         description="largest relative L2 difference, mean over seeds, at any time"
     )
@@ -152,8 +156,8 @@ class HalfLifeCheck(Section):
     """Half-lives of the tones agree between two sources wherever they fall inside the run."""
 
     kind: Literal["half-life"]
-    source: str = Field("network", description="the source under test")
-    reference: str = Field("pde", description="what it is held against")
+    source: Source = Field("network", description="the source under test")
+    reference: Source = Field("pde", description="what it is held against")
     tolerance: PositiveFloat = Field(description="largest relative difference")
 
 
@@ -162,7 +166,7 @@ class OrderCheck(Section):
 
     kind: Literal["sooner"]
     model: str = Field(description="name of the model")
-    source: str = Field("pde", description="the source under test")
+    source: Source = Field("pde", description="the source under test")
     sooner: int = Field(ge=0, description="index of the tone that is learned first")
     later: int = Field(ge=0, description="index of the other tone")
     factor: PositiveFloat = Field(description="smallest ratio of half-lives")
@@ -173,7 +177,7 @@ class EqualCheck(Section):
 
     kind: Literal["together"]
     model: str = Field(description="name of the model")
-    source: str = Field("pde", description="the source under test")
+    source: Source = Field("pde", description="the source under test")
     tolerance: PositiveFloat = Field(description="largest relative spread of the half-lives")
 
 
@@ -183,7 +187,7 @@ class FasterCheck(Section):
     kind: Literal["faster"]
     models: tuple[str, ...] = Field(min_length=2, description="names of models, the slowest first")
     tone: int = Field(ge=0, description="index of the tone")
-    source: str = Field("pde", description="the source under test")
+    source: Source = Field("pde", description="the source under test")
 
 
 class StillCheck(Section):
@@ -192,7 +196,7 @@ class StillCheck(Section):
     kind: Literal["still"]
     model: str = Field(description="name of the model")
     part: Part = Field("even", description="which part of the field")
-    source: str = Field("network", description="the source under test")
+    source: Source = Field("network", description="the source under test")
     tolerance: PositiveFloat = Field(
         description="largest change at any time, relative to the part at the start"
     )
@@ -203,8 +207,8 @@ class ReachCheck(Section):
 
     kind: Literal["reaches"]
     level: float = Field(gt=0, lt=1, description="share of the initial error")
-    source: str = Field("network", description="the source under test")
-    reference: str = Field("pde", description="what it is held against")
+    source: Source = Field("network", description="the source under test")
+    reference: Source = Field("pde", description="what it is held against")
     tolerance: PositiveFloat = Field(description="largest relative difference of the two times")
 
 
@@ -212,8 +216,8 @@ class ApartCheck(Section):
     """Two sources differ visibly: their largest relative difference is at least something."""
 
     kind: Literal["apart"]
-    source: str = Field("pde", description="the source under test")
-    reference: str = Field("kernel", description="what it is held against")
+    source: Source = Field("pde", description="the source under test")
+    reference: Source = Field("kernel", description="what it is held against")
     at_least: PositiveFloat = Field(
         description="share of the initial error by which they must differ at some time"
     )
@@ -224,8 +228,8 @@ class CloserCheck(Section):
 
     kind: Literal["closer"]
     models: tuple[str, ...] = Field(min_length=2, description="names of models, the farthest first")
-    source: str = Field("network", description="the source under test")
-    reference: str = Field("kernel", description="what it is held against")
+    source: Source = Field("network", description="the source under test")
+    reference: Source = Field("kernel", description="what it is held against")
 
 
 AnyCheck = Annotated[
@@ -273,6 +277,10 @@ class Experiment(Section):
         for name in self.models:
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"the model name {name!r} may hold letters, digits, '-' and '_' only")
+        if not self.time_values()[-1] > 0:
+            raise ValueError("times must go beyond 0, where nothing has happened yet")
+        for number, check in enumerate(self.checks):
+            self._require_meaning(check, f"checks.{number}")
         named = [name for check in self.checks for name in check_models(check)]
         if self.training is not None and isinstance(self.training.width, dict):
             named += list(self.training.width)
@@ -285,9 +293,53 @@ class Experiment(Section):
                 raise ValueError(f"the model {name!r} is named, but there is only {known}")
         return self
 
+    def _require_meaning(self, check: AnyCheck, path: str) -> None:
+        """Refuse a check that could only fail or only pass, before anything is computed."""
+        sources = {getattr(check, name) for name in ("source", "reference") if hasattr(check, name)}
+        if self.training is None and sources & {"network", "descent"}:
+            raise ValueError(f"{path}: there is no network to look at without a [training] section")
+        if hasattr(check, "reference") and len(sources) == 1:
+            raise ValueError(f"{path}: a source agrees with itself; source and reference must differ")
+        if isinstance(check, FieldCheck) and check.each_seed is not None:
+            if check.source != "network":
+                raise ValueError(f"{path}: each_seed is for the source network, not for {check.source}")
+            if self.training is not None and self.training.start == "plain":
+                raise ValueError(
+                    f"{path}: with a plain start every seed has an error of its own; leave out each_seed"
+                )
+        tones = self._tone_count()
+        for name in ("sooner", "later", "tone"):
+            index = getattr(check, name, None)
+            if isinstance(index, int) and index >= tones:
+                raise ValueError(
+                    f"{path}.{name}: there is no tone {index}; there are {tones}, counted from 0"
+                )
+        if isinstance(check, EqualCheck) and tones < 2:
+            raise ValueError(f"{path}: it takes two tones to be learned together, but there are {tones}")
+        if isinstance(check, HalfLifeCheck) and tones == 0:
+            raise ValueError(f"{path}: there are no tones; list them in frequencies.tones")
+
+    def _tone_count(self) -> int:
+        if self.frequencies.tones is not None:
+            return len(self.frequencies.tones)
+        return len(self.target.frequencies) if isinstance(self.target, Tones) else 0
+
     def named_models(self) -> dict[str, Model]:
         """Models by name; a single one is called ``model``."""
         return dict(self.models) if self.model is None else {"model": self.model}
+
+    def make_target(self) -> Target:
+        """The target, made and checked.
+
+        Raises
+        ------
+        ValueError
+            If the data cannot be made, or are zero everywhere.
+        """
+        target = self.target.make()
+        if target.energy == 0:
+            raise ValueError("the target is zero everywhere, so there is nothing to learn")
+        return target
 
     def time_values(self) -> FloatArray:
         """Training times, shape ``(T,)``."""
@@ -303,8 +355,17 @@ class Experiment(Section):
         return np.concatenate([times, np.geomspace(last, horizon, count + 1)[1:]])
 
     def tones(self, dim: int) -> FloatArray:
-        """Frequencies whose half-lives are of interest, shape ``(tones, d)``."""
+        """Frequencies whose half-lives are of interest, shape ``(tones, d)``.
+
+        Raises
+        ------
+        ValueError
+            If a tone has another dimension.
+        """
         if self.frequencies.tones is not None:
+            for tone in self.frequencies.tones:
+                if np.size(tone) != dim:
+                    raise ValueError(f"frequencies.tones: tone {tone} needs {dim} component(s), one per axis")
             return np.array([np.atleast_1d(tone) for tone in self.frequencies.tones], dtype=np.float64)
         if isinstance(self.target, Tones):
             return self.target.tones()

@@ -201,8 +201,18 @@ def element(mesh: Mesh, order: int) -> Element:
     )
 
 
+def _distinct(breakpoints: tuple[float, ...], half_width: float) -> list[float]:
+    """Breakpoints inside, sorted; those that agree up to rounding count once, or cells would have no size."""
+    room = 1e-9 * half_width
+    kept: list[float] = []
+    for point in sorted(breakpoints):
+        if point < half_width - room and (not kept or point > kept[-1] + room):
+            kept.append(point)
+    return kept
+
+
 def _nodes(half_width: float, size: float, breakpoints: tuple[float, ...]) -> FloatArray:
-    inner = [b for b in breakpoints if b < half_width * (1 - 1e-12)]
+    inner = _distinct(breakpoints, half_width)
     corners = np.unique([-half_width, *(-b for b in inner), *inner, half_width])
     pieces = [
         np.linspace(a, b, max(1, int(np.ceil((b - a) / size - 1e-9))) + 1) for a, b in pairwise(corners)
@@ -216,7 +226,7 @@ def _graded(
     """Nodes whose distances grow geometrically from the origin, symmetric, with breakpoints among them."""
     positive = [0.0]
     length = min(smallest, largest)
-    corners = [*(b for b in sorted(breakpoints) if b < half_width * (1 - 1e-12)), half_width]
+    corners = [*_distinct(breakpoints, half_width), half_width]
     for corner in corners:
         begin, lengths = positive[-1], [length]
         while begin + sum(lengths) < corner * (1 - 1e-12):

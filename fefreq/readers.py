@@ -31,9 +31,14 @@ def read_samples(path: Path, dim: int | None = None) -> Samples:
         try:
             array = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"{path} is no readable .npy array of numbers ({error})") from error
+            raise ValueError(
+                f"{path} is no readable .npy array of numbers: it is damaged, or holds objects (a pickle), which are "
+                "never loaded; save it with numpy.save as an array of floats"
+            ) from error
         values = real_array(array, f"the values in {path.name}")
         return Samples(values, values.ndim if dim is None else dim)
+    if dim not in (None, 2):
+        raise ValueError(f"{path.name} is an image, whose box has 2 bounds, not {dim}")
     return Samples(read_image(path), 2)
 
 
@@ -64,6 +69,10 @@ def read_image(path: Path) -> FloatArray:
     return np.ascontiguousarray(values[::-1].swapaxes(0, 1))
 
 
+def _refuse(row: list[str]) -> list[float]:
+    raise ValueError(f"{len(row)} entries")
+
+
 def read_table(path: Path) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Read scattered points from a ``.csv`` table with a header: points, values and weights (or None).
 
@@ -75,13 +84,15 @@ def read_table(path: Path) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     import csv
 
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no readable table ({error})") from error
     header = [name.strip() for name in rows[0]] if rows else []
     coordinates = [name for name in COORDINATES if name in header]
     channels = [name for name in header if name not in (*COORDINATES, "weight")]
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path.name} has two columns of one name in its header {','.join(header)!r}")
     if coordinates != list(COORDINATES[: len(coordinates)]) or not coordinates or not channels:
         raise ValueError(
             f"{path.name} must begin with a header such as 'x,value' or 'x,y,red,green,blue,weight', "
@@ -90,7 +101,7 @@ def read_table(path: Path) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     columns = np.empty((len(rows) - 1, len(header)))
     for line, row in enumerate(rows[1:], start=2):
         try:
-            columns[line - 2] = [float(entry) for entry in row]
+            columns[line - 2] = [float(entry) for entry in row] if len(row) == len(header) else _refuse(row)
         except ValueError as error:
             raise ValueError(
                 f"line {line} of {path.name} is not {len(header)} numbers: {','.join(row)!r}"

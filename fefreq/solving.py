@@ -39,7 +39,7 @@ def solve_experiment(experiment: Experiment) -> dict[str, Prediction]:
     ValueError
         If data and models do not go together; all are checked before the first is solved.
     """
-    target = experiment.target.make()
+    target = experiment.make_target()
     problems = {
         name: (experiment.pde.problem(model, target), KernelFlow(model, target))
         for name, model in experiment.named_models().items()

@@ -215,7 +215,8 @@ class Target:
         samples = read_samples(path, None if bounds is None else len(bounds))
         dim = samples.axes if bounds is None else len(bounds)
         shape = samples.values.shape[:dim]
-        return cls.from_grid(samples.values, bounds or [(-n / max(shape), n / max(shape)) for n in shape])
+        box = [(-n / max(shape), n / max(shape)) for n in shape] if bounds is None else bounds
+        return cls.from_grid(samples.values, box)
 
     def with_values(self, values: ArrayLike) -> Target:
         """The same points and weights with other values, for example a measured residual."""
@@ -278,9 +279,15 @@ class Target:
         Never more than the sampling resolves: half a cycle per grid spacing, or half a cycle per mean
         distance of scattered points.
         """
-        limit = self.nyquist
         # The modulus of a spectrum varies over the inverse length of the data: two points for that.
-        step = 0.5 / np.ptp(self.points, axis=0)
+        lengths = np.ptp(self.points, axis=0)
+        if not np.all(lengths > 0):
+            raise ValueError(
+                "all points share a coordinate, so the data have no band along that axis: "
+                "give points that span every axis"
+            )
+        step = 0.5 / lengths
+        limit = self.nyquist
         axes = [
             np.arange(0.0, high + h, h) if i == 0 else np.arange(-high, high + h, h)
             for i, (high, h) in enumerate(zip(limit, step, strict=True))

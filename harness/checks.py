@@ -101,7 +101,7 @@ def _half_lives(check: HalfLifeCheck, case: Case) -> list[Verdict]:
     verdicts = []
     expected = case.tones.half_life.sel(source=check.reference).values
     found = case.tones.half_life.sel(source=check.source).values
-    inside = float(case.tones.covered.sel(source=check.source))
+    inside = min(float(case.tones.covered.sel(source=name)) for name in (check.source, check.reference))
     for index, (a, b) in enumerate(zip(found, expected, strict=True)):
         if min(a, b) > inside:
             continue  # neither falls inside the run, so there is nothing measured to hold against
@@ -192,6 +192,7 @@ def _gaps(case: Case, source: str, reference: str) -> np.ndarray:
 
 def _apart(check: ApartCheck, case: Case) -> Verdict:
     gaps = _gaps(case, check.source, check.reference)
+    gaps = gaps - gaps[0]  # what differs at the start is the mesh and not what is looked for
     at = int(np.argmax(gaps))
     return Verdict(
         f"{check.source} visibly apart from {check.reference}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fefreq.console import check_fresh, make_fresh, one_sentence
+from fefreq.console import check_fresh, make_fresh, one_sentence, show_version
 from harness.presets import preset_names, preset_path
 
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Train networks and hold them against the predictions of fefreq."""
+
+
 Output = Annotated[Path, typer.Option("--output", "-o", help="new or empty folder for the results")]
 
 
@@ -34,8 +44,6 @@ def run(
 ) -> None:
     """Predict, train and compare: report.html, comparison.nc, comparison.pvd and manifest.json."""
     with one_sentence("harness"):
-        from rich.console import Console
-
         from fefreq.experiment import read_experiment
         from harness.pipeline import run_experiment
         from harness.progress import RichProgress
@@ -45,7 +53,7 @@ def run(
         check_fresh(output)
         outcome = run_experiment(read, RichProgress())
         report = write_outcome(outcome, make_fresh(output))
-        console = Console()
+        console = wide_console()
         _print_verdicts(console, {experiment.stem: outcome})
         console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
@@ -62,9 +70,8 @@ def validate(
 ) -> None:
     """Run presets and judge them by their tolerances; exit status 1 if any check fails."""
     with one_sentence("harness"):
-        from rich.console import Console
-
         from fefreq.experiment import read_experiment
+        from harness.outcome import Outcome, Verdict
         from harness.pipeline import run_experiment
         from harness.progress import RichProgress
         from harness.results import write_outcome
@@ -74,13 +81,20 @@ def validate(
             experiments = {name: e for name, e in experiments.items() if not e.on_request}
         if output is not None:
             make_fresh(output)
-        console = Console()
+        console = wide_console()
         outcomes: dict[str, Outcome] = {}
         for name, experiment in experiments.items():
             start = time.perf_counter()
-            outcomes[name] = run_experiment(experiment, RichProgress())
-            if output is not None:
-                write_outcome(outcomes[name], make_fresh(output / name))
+            try:
+                outcomes[name] = run_experiment(experiment, RichProgress())
+            except ArithmeticError as error:  # one experiment that fails leaves the others their verdicts
+                failed = Verdict(
+                    "the experiment comes to an end", " ".join(str(error).split()), "", passed=False
+                )
+                outcomes[name] = Outcome(experiment, {}, (failed,), {})
+            else:
+                if output is not None:
+                    write_outcome(outcomes[name], make_fresh(output / name))
             console.print(f"{name}: {time.perf_counter() - start:.1f} s", highlight=False)
         _print_verdicts(console, outcomes)
         if output is not None:
@@ -105,6 +119,14 @@ def list_presets() -> None:
         Console().print(table)
 
 
+def wide_console() -> Console:
+    """A console as wide as the terminal; wide enough for tables where there is none."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=180)
+
+
 def _print_verdicts(console: Console, outcomes: dict[str, Outcome]) -> None:
     from rich.table import Table
 
@@ -114,6 +136,9 @@ def _print_verdicts(console: Console, outcomes: dict[str, Outcome]) -> None:
             mark = "[green]pass[/]" if verdict.passed else "[bold red]FAIL[/]"
             table.add_row(name, verdict.name, verdict.measured, verdict.allowed, mark)
     console.print(table)
+    verdicts = [verdict for outcome in outcomes.values() for verdict in outcome.verdicts]
+    passed = sum(verdict.passed for verdict in verdicts)
+    console.print(f"{passed} of {len(verdicts)} checks passed", highlight=False)
 
 
 def main() -> None:

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from fefreq._arrays import FloatArray
+from fefreq.schedules import Interval
 from harness.architectures import network_for
-from harness.descent import DensePlaneWaves, Descent, Interval
+from harness.descent import DensePlaneWaves, Descent
 from harness.networks import ensemble_parameters
 from harness.progress import Progress
 from harness.transforms import NEURONS_FOR_THREADS, PlanOptions, TransformedPlaneWaves, transforms_win

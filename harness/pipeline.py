@@ -42,7 +42,8 @@ def run_experiment(experiment: Experiment, progress: Progress | None = None) -> 
         If data, model and training do not go together.
     """
     progress = progress or NullProgress()
-    target = experiment.target.make()
+    target = experiment.make_target()
+    experiment.tones(target.dim)
     prepared = {name: _Prepared.of(experiment, name, target) for name in experiment.named_models()}
     clock = Clock()
     cases = {name: one.carry_out(experiment, clock.named(name), progress) for name, one in prepared.items()}
@@ -54,6 +55,7 @@ class _Prepared:
     """One model of an experiment, checked and ready to begin."""
 
     problem: FrequencyDiffusion
+    flow: KernelFlow
     trainer: Trainer | None
 
     @classmethod
@@ -63,10 +65,11 @@ class _Prepared:
         if experiment.training is not None:
             settings = trainer_settings(experiment.training, name)
             trainer = Trainer(model, target, times=experiment.time_values(), **settings)
-        return cls(experiment.pde.problem(model, target), trainer)
+        return cls(experiment.pde.problem(model, target), KernelFlow(model, target), trainer)
 
     def carry_out(self, experiment: Experiment, clock: Clock, progress: Progress) -> Case:
-        problem, model, target = self.problem, self.problem.model, self.problem.target
+        problem, flow, model, target = self.problem, self.flow, self.problem.model, self.problem.target
+        frequencies = frequency_grid(target, experiment.frequencies.half_width)
         times = experiment.time_values()
         sources: dict[str, ErrorField] = {}
         run = None
@@ -76,22 +79,18 @@ class _Prepared:
             if self.trainer.start == "plain":
                 # A plain start has an output of its own: predictions then start from the measured residual.
                 target = run.initial
-                problem = FrequencyDiffusion(
-                    model, target, mesh=problem.choice.mesh, order=problem.choice.order
-                )
+                problem, flow = experiment.pde.problem(model, target), KernelFlow(model, target)
         with clock.during("diffusion equation"):
             solution = problem.solve(experiment.forecast_times(), experiment.pde.rtol)
         sources["pde"] = solution.until(times[-1])
         with clock.during("kernel flow"):
-            flow = KernelFlow(model, target)
             sources["kernel"] = flow.solve(times)
             if run is not None:
                 sources["descent"] = flow.solve(times, learning_rate=run.learning_rate)
                 sources["network"] = run
         with clock.during("comparison"):
-            frequencies = frequency_grid(target, experiment.frequencies.half_width)
             comparison = compare(sources, frequencies)
-            split = error_split(comparison, solution.until(times[-1]).stats.error_estimate)
+            split = error_split(comparison, solution.until(times[-1]).stats)
             tones = tone_table({**sources, "pde": solution}, experiment.tones(target.dim))
         return Case(model, target, solution, run, comparison, split, tones)
 
@@ -129,11 +128,16 @@ def frequency_grid(target: Target, half_width: float | None = None) -> np.ndarra
     Four points per inverse half-length of the data make sums of squares over the grid equal to integrals over
     positions; in one dimension there are eight, for smoother pictures.
     """
-    band = target.bandwidth * 1.25 if half_width is None else np.full(target.dim, half_width)
+    # Beyond the Nyquist frequency the spectrum of samples repeats itself and would count twice.
+    band = (
+        np.minimum(1.25 * target.bandwidth, target.nyquist)
+        if half_width is None
+        else np.full(target.dim, half_width)
+    )
     step = (1 / 8 if target.dim == 1 else 1 / 4) / np.max(np.abs(target.points), axis=0)
     axes = []
     for width, h in zip(band, step, strict=True):
-        n = int(np.ceil(width / h))
+        n = int(np.floor(width / h * (1 + 1e-12)))
         axes.append(h * np.arange(-n, n + 1))
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, target.dim)
 

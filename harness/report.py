@@ -151,9 +151,9 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
         Picture(
             "split",
             "Where the difference comes from",
-            "Discretisation as the solver estimates it; truncation, the equation on the whole space against the "
-            "kernel flow on the data; learning rate, the flow against descent with the steps taken; finite width, "
-            "descent at infinite width against the networks.",
+            "Discretisation, the estimated errors in time and of the mesh; truncation, the equation on the whole "
+            "space against the kernel flow on the data; learning rate, the flow against descent with the steps "
+            "taken; finite width, descent at infinite width against the networks.",
             findings.split(case),
             lambda: plots.split_figure(case.split),
         ),

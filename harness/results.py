@@ -89,7 +89,7 @@ def manifest(outcome: Outcome) -> dict[str, object]:
     return {
         "title": outcome.experiment.title,
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "passed": outcome.passed,
+        "passed": outcome.passed if outcome.verdicts else None,
         "checks": [
             {"name": v.name, "measured": v.measured, "allowed": v.allowed, "passed": v.passed}
             for v in outcome.verdicts

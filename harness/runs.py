@@ -213,7 +213,8 @@ class Trainer:
         DivergenceError
             A ``FloatingPointError``: the loss grew without bound. Its attribute ``run`` has the snapshots before.
         """
-        from harness.descent import DivergenceError, schedule
+        from fefreq.schedules import schedule
+        from harness.descent import DivergenceError
         from harness.ensembles import Ensemble
 
         progress = NullProgress() if progress is None else progress

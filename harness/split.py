@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from fefreq._arrays import FloatArray
+from fefreq.fields import Stats
 from harness.comparison import relative_difference
 
 # Part of the split, and the two sources whose difference it is.
@@ -24,7 +25,7 @@ STEPS = {
 }
 
 
-def error_split(comparison: xr.Dataset, discretisation: FloatArray) -> xr.Dataset:
+def error_split(comparison: xr.Dataset, stats: Stats) -> xr.Dataset:
     """Split the difference between prediction and networks into its parts.
 
     Parameters
@@ -32,8 +33,10 @@ def error_split(comparison: xr.Dataset, discretisation: FloatArray) -> xr.Datase
     comparison : xarray.Dataset
         From :func:`harness.compare`, with the sources ``pde`` and ``kernel``, and ``descent`` and ``network``
         where there was training.
-    discretisation : ndarray, shape (T,)
-        Estimated error of the prediction, relative to its start.
+    stats : Stats
+        Of the prediction. Its discretisation error is the estimated error in time and that of the mesh; where the
+        latter was not estimated, the gap between equation and flow at time 0 stands for it, when both hold the
+        same data and only the mesh tells them apart.
 
     Returns
     -------
@@ -52,7 +55,10 @@ def error_split(comparison: xr.Dataset, discretisation: FloatArray) -> xr.Datase
             relative_difference(initial + difference, np.broadcast_to(initial, difference.shape))
         )
 
-    parts = {"discretisation": np.asarray(discretisation), **{n: gap(*pair) for n, pair in steps.items()}}
+    mesh = stats.mesh_error
+    if mesh is None:
+        mesh = np.full(comparison.sizes["time"], gap("pde", "kernel")[0] if "kernel" in sources else 0.0)
+    parts = {"discretisation": stats.error_estimate + mesh, **{n: gap(*pair) for n, pair in steps.items()}}
     last = sources[-1]
     return xr.Dataset(
         {

@@ -14,6 +14,7 @@ import fefreq
 import fefreq.cli
 import harness.cli
 from fefreq.models import Coefficients, FourierFeatures
+from harness.presets import preset_names
 from harness.runs import Trainer
 
 EXPERIMENT = """
@@ -111,6 +112,11 @@ def test_comparison_series_holds_every_source(experiment, tmp_path):
 BAD = {
     "misspelt key": (("width = 2048", "widht = 2048"), "did you mean 'width'"),
     "zero width": (("width = 2048", "width = 0"), "training.width"),
+    "negative width": (("width = 2048", "width = -5"), "training.width: input should be greater than 0"),
+    "nothing to learn": (
+        ("frequencies = [1, 4]", "frequencies = [1, 4]\namplitudes = [0, 0]"),
+        "zero everywhere",
+    ),
     "odd width": (("width = 2048", "width = 2047"), "width must be even"),
     "unstable learning rate": (("learning_rate = 0.2", "learning_rate = 50"), "stab"),
     "other dimension": (("scale = 2.0", "scale = 2.0, dim = 2"), "dimension 2 but the target has 1"),
@@ -156,6 +162,18 @@ def test_damaged_and_pickled_arrays_are_refused(experiment, tmp_path):
     assert "no readable .npy" in result.stderr
 
 
+@pytest.mark.parametrize("app", [fefreq.cli.app, harness.cli.app])
+def test_version_is_told(app):
+    assert invoke(app, "--version").output.strip() == f"fefreq {fefreq.__version__}"
+
+
+@pytest.mark.parametrize(("app", "verb"), [(fefreq.cli.app, "solve"), (harness.cli.app, "run")])
+def test_output_below_a_file_is_refused_before_any_work(experiment, app, verb):
+    result = invoke(app, verb, experiment, "-o", experiment / "out")
+    assert result.exit_code == 2
+    assert "no folder that can be written to" in result.stderr
+
+
 def test_list_names_every_preset_with_its_question():
     output = invoke(harness.cli.app, "list").output
     for name in ("fourier-features-1d", "initialisation-bias-1d", "terrain-2d"):
@@ -179,11 +197,9 @@ def test_validation_without_names_leaves_out_what_takes_long(monkeypatch):
     assert invoke(harness.cli.app, "validate", "multiscale-2d").exit_code == 1
     assert invoke(harness.cli.app, "validate").exit_code == 1
     assert invoke(harness.cli.app, "validate", "--all").exit_code == 1
-    assert ran == [
-        "Multi-scale sine networks in the plane",
-        "Fourier features in one dimension",
-        "Fourier features in one dimension",
-    ]
+    quick = ["Fourier features in one dimension", "The initialisation decides what is learned first"]
+    assert ran[:3] == ["Multi-scale sine networks in the plane", *quick]
+    assert len(ran) == 1 + 3 + len(preset_names())
 
 
 @pytest.mark.slow

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+import fefreq
 import harness
-import harness.pipeline
 from fefreq.fields import half_life
 from harness.comparison import compare
+from harness.pipeline import frequency_grid
 
 
 class Decaying:
@@ -87,3 +88,13 @@ class Late(Decaying):
 def test_incomparable_sources_are_named(sources, reference, message):
     with pytest.raises(ValueError, match=message):
         compare(sources, XI, reference)
+
+
+def test_frequency_grid_counts_no_frequency_twice():
+    """White noise fills the band up to the Nyquist frequency; beyond, the spectrum of samples repeats itself."""
+    values = np.random.default_rng(0).standard_normal(64)
+    target = fefreq.Target.from_grid(values, [(-1, 1)])
+    grid = frequency_grid(target)
+    assert np.abs(grid).max() <= target.nyquist[0]
+    energy = np.sum(np.abs(target.spectrum(grid)) ** 2) / 8
+    assert energy == pytest.approx(target.energy, rel=0.02)  # both ends of the band are one frequency

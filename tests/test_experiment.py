@@ -94,6 +94,33 @@ MISTAKES = {
 }
 
 
+MEANINGLESS = {
+    "a source that is none": ('kind = "field"\ntolerance = 1\nsource = "netwrk"', r"checks\.0\.source"),
+    "itself as reference": ('kind = "field"\ntolerance = 1\nsource = "pde"', "a source agrees with itself"),
+    "seeds of a prediction": (
+        'kind = "field"\ntolerance = 1\neach_seed = 1\nsource = "kernel"',
+        "each_seed is for the source network",
+    ),
+    "a tone that is none": (
+        'kind = "sooner"\nmodel = "model"\nsooner = 0\nlater = 7\nfactor = 2',
+        r"checks\.0\.later: there is no tone 7; there are 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MEANINGLESS)
+def test_checks_that_mean_nothing_are_refused_before_any_work(tmp_path, mistake):
+    check, message = MEANINGLESS[mistake]
+    with pytest.raises(ExperimentError, match=message):
+        read(tmp_path, GOOD + f"[[checks]]\n{check}\n")
+
+
+def test_a_network_cannot_be_checked_without_training(tmp_path):
+    text = GOOD.replace("[training]\nwidth = 64\n", "") + '[[checks]]\nkind = "field"\ntolerance = 1\n'
+    with pytest.raises(ExperimentError, match=r"without a \[training\] section"):
+        read(tmp_path, text)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_named_by_their_path(tmp_path, mistake):
     right, wrong, message = MISTAKES[mistake]

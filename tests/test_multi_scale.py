@@ -146,3 +146,14 @@ def test_solutions_of_two_operators_can_be_saved_and_seen(tmp_path):
 def test_unusable_networks_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         fefreq.MultiScaleSine(fefreq.Gaussian(1.0), **arguments)
+
+
+def test_jumps_that_agree_up_to_rounding_are_one_node():
+    """Scales 0.1 · 3 and 0.3 · 1 meet at 0.3 up to rounding; two nodes there would leave a cell without size."""
+    density = fefreq.Mixture((fefreq.Uniform(3.0), fefreq.Uniform(1.0)), (0.5, 0.5))
+    model = fefreq.MultiScaleSine(density, scales=(0.1, 0.3, 1.0), bias="uniform")
+    target = fefreq.Target.from_function(both_parities, [(-1, 1)], 64)
+    problem = fefreq.FrequencyDiffusion(model, target)
+    nodes = np.sort(problem.choice.mesh.p[0])
+    assert np.diff(nodes).min() > 1e-6
+    assert np.min(np.abs(nodes - 0.3)) < 1e-12

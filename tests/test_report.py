@@ -74,7 +74,7 @@ def outcome_of(content: dict[str, object], third: bool = False) -> Outcome:
         sources["network"] = run
         table = tone_table({**sources, "pde": solution}, tones)
         comparison = compare(sources, frequency_grid(target, None))
-        split = error_split(comparison, solution.until(times[-1]).stats.error_estimate)
+        split = error_split(comparison, solution.until(times[-1]).stats)
         cases[name] = Case(model, target, solution, run, comparison, split, table)
     return Outcome(experiment, cases, judge(experiment, cases), {"narrow: training": 12.5})
 

@@ -125,10 +125,14 @@ def test_unreadable_files_are_named(tmp_path):
         "letters.csv": "line 2 .* is not 2 numbers",
         "headless.csv": "must begin with a header",
         "empty.csv": "header but no rows",
+        "short.csv": "line 3 .* is not 2 numbers",
+        "twice.csv": "two columns of one name",
     }
     (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY\x01")
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "letters.csv").write_text("x,value\n1,a\n")
+    (tmp_path / "short.csv").write_text("x,value\n0,1\n3.0\n2,5\n")
+    (tmp_path / "twice.csv").write_text("x,x,value\n0,1,2\n")
     (tmp_path / "headless.csv").write_text("1,2\n3,4\n")
     (tmp_path / "empty.csv").write_text("x,value\n")
     for name, message in cases.items():
@@ -140,3 +144,15 @@ def test_transparent_images_are_refused(tmp_path):
     Image.new("RGBA", (4, 4)).save(tmp_path / "glass.png")
     with pytest.raises(ValueError, match="without an alpha channel"):
         fefreq.Target.from_file(tmp_path / "glass.png")
+
+
+def test_images_have_two_bounds(tmp_path):
+    Image.new("L", (8, 6)).save(tmp_path / "grey.png")
+    with pytest.raises(ValueError, match="is an image, whose box has 2 bounds, not 1"):
+        fefreq.Target.from_file(tmp_path / "grey.png", bounds=[(-1, 1)])
+
+
+def test_flat_data_have_no_band():
+    flat = fefreq.Target([[0.0, 1.0], [1.0, 1.0]], [1.0, 2.0], weights=[1.0, 1.0])
+    with pytest.raises(ValueError, match="span every axis"):
+        _ = flat.bandwidth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from fefreq.plots.axes import TIME, new_figure
 
@@ -15,7 +15,7 @@ STROKES = {
     "learning rate": ("#009E73", "-."),
     "finite width": ("#D55E00", "-"),
 }
-FLOOR = 1e-7
+FLOOR = 1e-12
 
 
 def split_figure(split: xr.Dataset) -> Figure:
@@ -28,20 +28,22 @@ def split_figure(split: xr.Dataset) -> Figure:
     """
     figure = new_figure(3.9)
     axes = figure.subplots()
-    times = split.time.values
+    later = split.sel(time=split.time > 0)  # at the start every part but the mesh is zero
+    times = later.time.values
     axes.plot(
-        times, split.total.values, color="#222222", lw=2.6, alpha=0.35, label=f"total: {split.attrs['total']}"
+        times, later.total.values, color="#222222", lw=2.6, alpha=0.35, label=f"total: {split.attrs['total']}"
     )
     for name in (str(n) for n in split.name.values):
         colour, line = STROKES.get(name, ("#CC79A7", "-"))
-        axes.plot(times, split.part.sel(name=name).values, color=colour, ls=line, lw=1.8, label=name)
-    positive = times[times > 0]
-    axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.3)
-    axes.set_xlim(0, times[-1])
+        axes.plot(times, later.part.sel(name=name).values, color=colour, ls=line, lw=1.8, label=name)
+    axes.set_xscale("log")
+    axes.set_xlim(times[0], times[-1])
     axes.set_yscale("log")
-    largest = max(float(np.nanmax(split.total.values)), float(np.nanmax(split.part.values)), FLOOR)
-    axes.set_ylim(max(FLOOR, 1e-6 * largest), 3 * largest)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    sizes = np.append(later.total.values, later.part.values.ravel())
+    largest = max(float(np.max(sizes)), FLOOR)
+    smallest = float(np.min(sizes[sizes > FLOOR], initial=largest))
+    axes.set_ylim(0.5 * smallest, 3 * largest)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     axes.set_xlabel(TIME)
     axes.set_ylabel("share of the initial error")
     axes.grid(color="#d8dde2", lw=0.6)
