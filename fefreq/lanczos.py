@@ -173,7 +173,7 @@ def evolve(
         size = recurrence.size
         if size < check_at and not recurrence.exhausted:
             continue
-        check_at = size + max(2, size // 8)
+        check_at = size + max(2, size // 16)
         matrix = recurrence.matrix()
         largest = float(matrix.rates[-1])
         bound = beta * matrix.leak(evolution)

@@ -86,6 +86,7 @@ def outcome() -> Outcome:
         {
             "title": f"Two tones {NASTY}",
             "question": f"Which is first? {NASTY}",
+            "training": {"width": 4096},
             "times": {"first": 0.5, "last": 60, "count": 16},
             "target": {
                 "kind": "tones",
