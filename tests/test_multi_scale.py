@@ -157,3 +157,39 @@ def test_jumps_that_agree_up_to_rounding_are_one_node():
     nodes = np.sort(problem.choice.mesh.p[0])
     assert np.diff(nodes).min() > 1e-6
     assert np.min(np.abs(nodes - 0.3)) < 1e-12
+
+
+@pytest.mark.parametrize("block", ["output", "frequency", "bias"])
+@pytest.mark.parametrize("parity", ["even", "odd"])
+def test_coefficients_are_what_finite_networks_do_to_each_parity(parity, block):
+    """A neuron moves φ by its squared overlaps; on average they make ∫ D |∇φ̂|² + c |φ̂|²."""
+    rates = fefreq.Rates(**{"output": 0.0, "frequency": 0.0, "bias": 0.0, block: 1.0})
+    model = fefreq.MultiScaleSine(
+        fefreq.Gaussian(1.0), (1, 2), 0.8, bias="normal", bias_std=0.5, rates=rates, prefactor_power=0.5
+    )
+    x = np.linspace(-1.5, 1.5, 241)
+    h = x[1] - x[0]
+    phi = np.exp(-(x**2) / (2 * 0.25**2)) * (np.cos if parity == "even" else np.sin)(2 * np.pi * 2 * x)
+
+    xi = np.linspace(-9, 9, 3601)
+    waves = np.exp(-2j * np.pi * np.outer(xi, x)) * h
+    spectrum, gradient = waves @ phi, waves @ (-2j * np.pi * x * phi)
+    c = model.coefficients(xi, parity)
+    expected = np.sum(c.diffusion * np.abs(gradient) ** 2 + c.damping * np.abs(spectrum) ** 2) * (
+        xi[1] - xi[0]
+    )
+
+    rng, n = np.random.default_rng(11), 40_000
+    mean, variance = 0.0, 0.0
+    for alpha in model.scales:
+        w, a, b = rng.normal(0, 1.0, n), rng.normal(0, 0.8, n), rng.normal(0, 0.5, n)
+        phases = 2 * np.pi * alpha * np.outer(w, x) + b[:, None]
+        overlaps = {
+            "output": lambda: np.sin(phases) @ phi,  # noqa: B023
+            "bias": lambda: a * (np.cos(phases) @ phi),  # noqa: B023
+            "frequency": lambda: 2 * np.pi * alpha * a * (np.cos(phases) @ (x * phi)),  # noqa: B023
+        }[block]()
+        squares = (h * overlaps) ** 2 * alpha / len(model.scales)
+        mean += squares.mean()
+        variance += squares.var() / n
+    assert abs(mean - expected) <= 3 * np.sqrt(variance)
