@@ -6,39 +6,22 @@ values are named by their path. Nothing in a file is ever evaluated as code.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from fefreq._arrays import FloatArray
+from fefreq.checks import AnyCheck, EqualCheck, FieldCheck, HalfLifeCheck, check_models
+from fefreq.experiment_files import Section, read_toml, validated
 from fefreq.meshes import Cell
 from fefreq.models import AnyModel, Model
-from fefreq.signals import AnySource, File, Tones
+from fefreq.signals import AnySource, Tones, located
 
 if TYPE_CHECKING:
     from fefreq.diffusion import FrequencyDiffusion
     from fefreq.targets import Target
-
-
-class Section(BaseModel):
-    """A table of an experiment file: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Times(Section):
@@ -135,117 +118,6 @@ class Frequencies(Section):
     )
 
 
-Source = Literal["pde", "kernel", "descent", "network"]
-Part = Literal["all", "even", "odd"]
-
-
-class FieldCheck(Section):
-    """The field of one source stays close to another's at every time, relative to the initial error."""
-
-    kind: Literal["field"]
-    part: Part = Field("all", description="the whole field, its even part (real) or its odd part (imaginary)")
-    source: Source = Field("network", description="the source under test")
-    reference: Source = Field("pde", description="what it is held against")
-    tolerance: PositiveFloat = Field(
-        description="largest relative L2 difference, mean over seeds, at any time"
-    )
-    each_seed: PositiveFloat | None = Field(None, description="the same for every single seed")
-
-
-class HalfLifeCheck(Section):
-    """Half-lives of the tones agree between two sources wherever they fall inside the run."""
-
-    kind: Literal["half-life"]
-    source: Source = Field("network", description="the source under test")
-    reference: Source = Field("pde", description="what it is held against")
-    tolerance: PositiveFloat = Field(description="largest relative difference")
-
-
-class OrderCheck(Section):
-    """One tone is learned sooner than another by at least a factor."""
-
-    kind: Literal["sooner"]
-    model: str = Field(description="name of the model")
-    source: Source = Field("pde", description="the source under test")
-    sooner: int = Field(ge=0, description="index of the tone that is learned first")
-    later: int = Field(ge=0, description="index of the other tone")
-    factor: PositiveFloat = Field(description="smallest ratio of half-lives")
-
-
-class EqualCheck(Section):
-    """All tones have the same half-life, and it falls inside what the source covers."""
-
-    kind: Literal["together"]
-    model: str = Field(description="name of the model")
-    source: Source = Field("pde", description="the source under test")
-    tolerance: PositiveFloat = Field(description="largest relative spread of the half-lives")
-
-
-class FasterCheck(Section):
-    """One tone is learned sooner by every model of a list than by the one before."""
-
-    kind: Literal["faster"]
-    models: tuple[str, ...] = Field(min_length=2, description="names of models, the slowest first")
-    tone: int = Field(ge=0, description="index of the tone")
-    source: Source = Field("pde", description="the source under test")
-
-
-class StillCheck(Section):
-    """A part of the error stays what it was at the start."""
-
-    kind: Literal["still"]
-    model: str = Field(description="name of the model")
-    part: Part = Field("even", description="which part of the field")
-    source: Source = Field("network", description="the source under test")
-    tolerance: PositiveFloat = Field(
-        description="largest change at any time, relative to the part at the start"
-    )
-
-
-class ReachCheck(Section):
-    """Two sources agree on the time at which the error has come down to a level."""
-
-    kind: Literal["reaches"]
-    level: float = Field(gt=0, lt=1, description="share of the initial error")
-    source: Source = Field("network", description="the source under test")
-    reference: Source = Field("pde", description="what it is held against")
-    tolerance: PositiveFloat = Field(description="largest relative difference of the two times")
-
-
-class ApartCheck(Section):
-    """Two sources differ visibly: their largest relative difference is at least something."""
-
-    kind: Literal["apart"]
-    source: Source = Field("pde", description="the source under test")
-    reference: Source = Field("kernel", description="what it is held against")
-    at_least: PositiveFloat = Field(
-        description="share of the initial error by which they must differ at some time"
-    )
-
-
-class CloserCheck(Section):
-    """Every model of a list is closer to a reference than the one before, over all times together."""
-
-    kind: Literal["closer"]
-    models: tuple[str, ...] = Field(min_length=2, description="names of models, the farthest first")
-    source: Source = Field("network", description="the source under test")
-    reference: Source = Field("kernel", description="what it is held against")
-
-
-AnyCheck = Annotated[
-    FieldCheck
-    | HalfLifeCheck
-    | OrderCheck
-    | EqualCheck
-    | FasterCheck
-    | StillCheck
-    | ReachCheck
-    | ApartCheck
-    | CloserCheck,
-    Field(discriminator="kind"),
-]
-
-
 class Experiment(Section):
     """One experiment: a target, one or several models, times, and what must come out."""
 
@@ -254,7 +126,7 @@ class Experiment(Section):
     on_request: bool = Field(
         False, description="whether `harness validate` runs it only when it is named, or with `--all`"
     )
-    target: Annotated[AnySource, Field(discriminator="kind")] = Field(description="what is learned")
+    target: AnySource = Field(description="what is learned")
     model: AnyModel | None = Field(None, description="the model, if there is one")
     models: dict[str, AnyModel] = Field(default={}, description="named models, if there are several")
     times: Annotated[
@@ -265,6 +137,10 @@ class Experiment(Section):
     training: Training | None = Field(None, description="needed by the harness, not by `fefreq solve`")
     frequencies: Frequencies = Frequencies()
     checks: tuple[AnyCheck, ...] = Field((), description="what `harness validate` insists on")
+
+    def located(self, folder: Path) -> Experiment:
+        """The same experiment with relative paths resolved against the folder of its file."""
+        return self.model_copy(update={"target": located(self.target, folder)})
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
@@ -372,17 +248,6 @@ class Experiment(Section):
         return np.zeros((0, dim))
 
 
-def check_models(check: AnyCheck) -> tuple[str, ...]:
-    """Names of the models that a check is about; none if it is about all of them."""
-    if isinstance(check, (OrderCheck, EqualCheck, StillCheck)):
-        return (check.model,)
-    return check.models if isinstance(check, (FasterCheck, CloserCheck)) else ()
-
-
-class ExperimentError(ValueError):
-    """An experiment file is wrong; the message names the file and each key."""
-
-
 def read_experiment(path: str | Path) -> Experiment:
     """Read and validate an experiment file.
 
@@ -396,61 +261,4 @@ def read_experiment(path: str | Path) -> Experiment:
     ExperimentError
         If the file is missing, is no TOML, or does not describe an experiment.
     """
-    path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ExperimentError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"{path} is no TOML file: {error}") from error
-    try:
-        experiment = Experiment.model_validate(content)
-    except ValidationError as error:
-        raise ExperimentError(f"{path}: {describe(error, content)}") from error
-    if isinstance(experiment.target, File) and not experiment.target.path.is_absolute():
-        source = dataclasses.replace(experiment.target, path=path.parent / experiment.target.path)
-        experiment = experiment.model_copy(update={"target": source})
-    return experiment
-
-
-def describe(error: ValidationError, content: object) -> str:
-    """All mistakes of a validation in one line, each with the path of its key in the content."""
-    return "; ".join(_describe_one(item, content) for item in error.errors())
-
-
-def _describe_one(item: Any, content: object) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    path = _path(item["loc"], content, missing=kind == "missing")
-    message = item["msg"].removeprefix("Value error, ")
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(path.rsplit(".", 1)[-1], _known_keys(), n=1)
-        message = "there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
-    elif kind == "missing":
-        message = "this key is missing"
-    elif kind == "union_tag_not_found":
-        message = "the key 'kind' is missing"
-    elif kind == "union_tag_invalid":
-        message = f"there is no kind {context['tag']!r}; there are {context['expected_tags']}"
-    else:
-        message = message[:1].lower() + message[1:]
-    return f"{path}: {message}" if path else message
-
-
-def _path(location: tuple[str | int, ...], content: object, missing: bool) -> str:
-    """Location of a mistake without the names that pydantic adds for the members of unions."""
-    parts: list[str] = []
-    for position, part in enumerate(location):
-        if (isinstance(content, dict) and part in content) or (
-            isinstance(content, (list, tuple)) and isinstance(part, int) and part < len(content)
-        ):
-            content = content[part]  # type: ignore[index]
-        elif not (missing and position == len(location) - 1):
-            continue
-        parts.append(str(part))
-    return ".".join(parts)
-
-
-def _known_keys() -> list[str]:
-    schema = Experiment.model_json_schema()
-    tables = [schema, *schema["$defs"].values()]
-    return sorted({key for table in tables for key in table.get("properties", {})})
+    return validated(Experiment, read_toml(path), path).located(Path(path).parent)

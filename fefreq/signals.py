@@ -5,13 +5,14 @@ Each source is validated data, never code, and makes one :class:`~fefreq.targets
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from fefreq._arrays import FloatArray
+from fefreq._schema import ByKind
 from fefreq.targets import Grid, Target
 
 Interval = tuple[float, float]
@@ -249,5 +250,14 @@ class Ripples:
         return Target.from_grid(tapered(field, self.taper), [(-1, 1), (-1, 1)])
 
 
-AnySource = Tones | Terrain | Ripples | File
-__all__ = ["AnySource", "File", "Ripples", "Terrain", "Tones", "standardised", "tapered"]
+AnySource = Annotated[Tones | Terrain | Ripples | File, ByKind()]
+
+
+def located(source: AnySource, folder: Path) -> AnySource:
+    """The same source with a relative path resolved against the folder of the experiment file."""
+    if isinstance(source, File) and not source.path.is_absolute():
+        return replace(source, path=folder / source.path)
+    return source
+
+
+__all__ = ["AnySource", "File", "Ripples", "Terrain", "Tones", "located", "standardised", "tapered"]

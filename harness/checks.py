@@ -7,12 +7,11 @@ from itertools import pairwise
 import numpy as np
 
 from fefreq._arrays import ComplexArray, FloatArray
-from fefreq.experiment import (
+from fefreq.checks import (
     AnyCheck,
     ApartCheck,
     CloserCheck,
     EqualCheck,
-    Experiment,
     FasterCheck,
     FieldCheck,
     HalfLifeCheck,
@@ -22,6 +21,7 @@ from fefreq.experiment import (
     StillCheck,
     check_models,
 )
+from fefreq.experiment import Experiment
 from fefreq.fields import time_to_level
 from harness.comparison import frequency_points, relative_difference
 from harness.outcome import Case, Verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from harness.presets import preset_names, preset_path
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.outcome import Outcome
+    from harness.outcome import Verdict
 
 app = typer.Typer(
     name="harness",
@@ -39,22 +40,21 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="new or empty folde
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML)")],
+    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML), or the name of a preset")],
     output: Output,
 ) -> None:
-    """Predict, train and compare: report.html, comparison.nc, comparison.pvd and manifest.json."""
+    """Carry out an experiment: report.html, data, ParaView files and manifest.json."""
     with one_sentence("harness"):
-        from fefreq.experiment import read_experiment
-        from harness.pipeline import run_experiment
+        from harness.files import carry_out, find, read_file
         from harness.progress import RichProgress
-        from harness.results import write_outcome
 
-        read = read_experiment(experiment)
+        path = find(experiment)
+        described = read_file(path)
         check_fresh(output)
-        outcome = run_experiment(read, RichProgress())
-        report = write_outcome(outcome, make_fresh(output))
+        outcome = carry_out(described, RichProgress())
+        report = outcome.write(make_fresh(output))
         console = wide_console()
-        _print_verdicts(console, {experiment.stem: outcome})
+        _print_verdicts(console, {path.stem: outcome.verdicts})
         console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
@@ -70,36 +70,35 @@ def validate(
 ) -> None:
     """Run presets and judge them by their tolerances; exit status 1 if any check fails."""
     with one_sentence("harness"):
-        from fefreq.experiment import read_experiment
+        from harness.files import carry_out, read_file
         from harness.outcome import Outcome, Verdict
-        from harness.pipeline import run_experiment
         from harness.progress import RichProgress
-        from harness.results import write_outcome
+        from harness.studies import StudyResult
 
-        experiments = {name: read_experiment(preset_path(name)) for name in names or preset_names()}
+        files = {name: read_file(preset_path(name)) for name in names or preset_names()}
         if not (names or everything):
-            experiments = {name: e for name, e in experiments.items() if not e.on_request}
+            files = {name: described for name, described in files.items() if not described.on_request}
         if output is not None:
             make_fresh(output)
         console = wide_console()
-        outcomes: dict[str, Outcome] = {}
-        for name, experiment in experiments.items():
+        verdicts: dict[str, Sequence[Verdict]] = {}
+        for name, described in files.items():
             start = time.perf_counter()
+            outcome: Outcome | StudyResult
             try:
-                outcomes[name] = run_experiment(experiment, RichProgress())
+                outcome = carry_out(described, RichProgress())
             except ArithmeticError as error:  # one experiment that fails leaves the others their verdicts
-                failed = Verdict(
-                    "the experiment comes to an end", " ".join(str(error).split()), "", passed=False
-                )
-                outcomes[name] = Outcome(experiment, {}, (failed,), {})
+                sentence = " ".join(str(error).split())
+                verdicts[name] = (Verdict("the experiment comes to an end", sentence, "", passed=False),)
             else:
+                verdicts[name] = outcome.verdicts
                 if output is not None:
-                    write_outcome(outcomes[name], make_fresh(output / name))
+                    outcome.write(make_fresh(output / name))
             console.print(f"{name}: {time.perf_counter() - start:.1f} s", highlight=False)
-        _print_verdicts(console, outcomes)
+        _print_verdicts(console, verdicts)
         if output is not None:
             console.print(f"reports: {output}", highlight=False, soft_wrap=True)
-        if not all(outcome.passed for outcome in outcomes.values()):
+        if not all(verdict.passed for each in verdicts.values() for verdict in each):
             raise SystemExit(1)
 
 
@@ -110,12 +109,12 @@ def list_presets() -> None:
         from rich.console import Console
         from rich.table import Table
 
-        from fefreq.experiment import read_experiment
+        from harness.files import read_file
 
         table = Table("preset", "question", "", box=None)
         for name in preset_names():
-            experiment = read_experiment(preset_path(name))
-            table.add_row(name, experiment.question, "on request" if experiment.on_request else "")
+            described = read_file(preset_path(name))
+            table.add_row(name, described.question, "on request" if described.on_request else "")
         Console().print(table)
 
 
@@ -127,18 +126,17 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=180)
 
 
-def _print_verdicts(console: Console, outcomes: dict[str, Outcome]) -> None:
+def _print_verdicts(console: Console, verdicts: dict[str, Sequence[Verdict]]) -> None:
     from rich.table import Table
 
     table = Table("experiment", "check", "measured", "allowed", "", box=None)
-    for name, outcome in outcomes.items():
-        for verdict in outcome.verdicts:
+    for name, each in verdicts.items():
+        for verdict in each:
             mark = "[green]pass[/]" if verdict.passed else "[bold red]FAIL[/]"
             table.add_row(name, verdict.name, verdict.measured, verdict.allowed, mark)
     console.print(table)
-    verdicts = [verdict for outcome in outcomes.values() for verdict in outcome.verdicts]
-    passed = sum(verdict.passed for verdict in verdicts)
-    console.print(f"{passed} of {len(verdicts)} checks passed", highlight=False)
+    passed = [verdict.passed for each in verdicts.values() for verdict in each]
+    console.print(f"{sum(passed)} of {len(passed)} checks passed", highlight=False)
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from fefreq._arrays import FloatArray
-from fefreq.experiment import Experiment, FieldCheck
+from fefreq.checks import FieldCheck
+from fefreq.experiment import Experiment
 from fefreq.plots.axes import source_styles
 from fefreq.plots.profiles import NOISY, profiles
 from harness.checks import tone_name

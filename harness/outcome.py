@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +79,12 @@ class Outcome:
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(verdict.passed for verdict in self.verdicts)
+
+    def write(self, folder: str | Path) -> Path:
+        """Write data, ParaView series, pictures, manifest and report; see :func:`harness.results.write_outcome`."""
+        from harness.results import write_outcome
+
+        return write_outcome(self, folder)
 
     def to_xarray(self) -> xr.Dataset:
         """All comparisons as one dataset with the dimension ``model``."""

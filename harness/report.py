@@ -1,59 +1,40 @@
-"""The report of an experiment: one HTML file that needs nothing else.
-
-Pictures are embedded, styles are part of the page, and every text that a user wrote is escaped.
-"""
+"""The report of an experiment: what its page shows of every model, and of all models together."""
 
 from __future__ import annotations
 
-import base64
-import io
-import platform
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from fefreq import plots
-from fefreq.plots.axes import DPI
-from fefreq.storage import write_text
 from harness import findings
 from harness.checks import tone_name
 from harness.outcome import Case, Outcome
-from harness.results import LIBRARIES
+from harness.page import Page, Picture, Section, Table
+
+HALF_LIVES = "Half-lives of the tones: the training time until half of the error is left."
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of one case and what it says.
-
-    Attributes
-    ----------
-    name : str
-        For file names, such as ``half-lives``.
-    title, legend, finding : str
-        Heading; how to read the figure; what it shows, with numbers.
-    draw : callable
-        Makes the figure.
-    """
-
-    name: str
-    title: str
-    legend: str
-    finding: str
-    draw: Callable[[], Figure]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One model of the report."""
-
-    name: str
-    pictures: list[tuple[Picture, str]]
-    tones: tuple[findings.Row, list[findings.Row]]
-    statistics: list[findings.Row]
+def report(outcome: Outcome) -> Page:
+    """The page of an outcome."""
+    several = len(outcome.cases) > 1
+    cases = [
+        Section(
+            title=f"Model: {name}" if several else "Results",
+            pictures=pictures(outcome, case),
+            tables=tables(case),
+            name=name if several else "",
+        )
+        for name, case in outcome.cases.items()
+    ]
+    return Page(
+        title=outcome.experiment.title,
+        question=outcome.experiment.question,
+        verdicts=outcome.verdicts,
+        sections=[*across(outcome), *cases],
+        seconds=outcome.seconds,
+        configuration=outcome.experiment.model_dump_json(indent=2, exclude_none=True),
+    )
 
 
 def write_report(outcome: Outcome, path: str | Path) -> Path:
@@ -70,39 +51,12 @@ def write_report(outcome: Outcome, path: str | Path) -> Path:
     FileExistsError
         If the file exists.
     """
-    environment = Environment(
-        loader=PackageLoader("harness"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    sections = [
-        Section(
-            name,
-            [(picture, _embedded(picture.draw())) for picture in pictures(outcome, case)],
-            findings.tone_table(case),
-            findings.statistics(case),
-        )
-        for name, case in outcome.cases.items()
-    ]
-    page = environment.get_template("report.html").render(
-        experiment=outcome.experiment,
-        verdicts=outcome.verdicts,
-        failures=sum(not verdict.passed for verdict in outcome.verdicts),
-        sections=sections,
-        overview=overview(outcome),
-        across=[(picture, _embedded(picture.draw())) for picture in across(outcome)],
-        seconds=outcome.seconds,
-        configuration=outcome.experiment.model_dump_json(indent=2, exclude_none=True),
-        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-    )
-    return write_text(Path(path), page)
+    return report(outcome).write(path)
 
 
 def figures(outcome: Outcome) -> dict[str, Figure]:
     """All figures of an outcome, by names such as ``spectra``, or ``MODEL-spectra`` if there are several models."""
-    return {name: picture.draw() for name, picture in _named_pictures(outcome).items()}
+    return report(outcome).figures()
 
 
 def save_figures(outcome: Outcome, folder: str | Path) -> list[Path]:
@@ -113,9 +67,17 @@ def save_figures(outcome: Outcome, folder: str | Path) -> list[Path]:
     FileExistsError
         If one of the files exists.
     """
-    return [
-        plots.save_figure(figure, Path(folder) / f"{name}.png") for name, figure in figures(outcome).items()
-    ]
+    return report(outcome).save_figures(folder)
+
+
+def tables(case: Case) -> list[Table]:
+    """The tables of one case: half-lives of its tones, and how it was computed."""
+    head, rows = findings.tone_table(case)
+    until = (
+        "Half-lives of the tones in training time; “>” where more than half of the error is left at the end."
+    )
+    tones = [Table(until, head, rows, "Tones")] if rows else []
+    return [*tones, Table("", (), findings.statistics(case), "How it was computed")]
 
 
 def pictures(outcome: Outcome, case: Case) -> list[Picture]:
@@ -180,22 +142,23 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
     return shown
 
 
-def across(outcome: Outcome) -> list[Picture]:
-    """Pictures that show all models of an outcome together; none if there is only one."""
+def across(outcome: Outcome) -> list[Section]:
+    """Sections that show all models of an outcome together; none if there is only one."""
     if len(outcome.cases) < 2:
         return []
     first = next(iter(outcome.cases.values()))
     half_width = float(first.comparison.xi_0.max())
     models = {name: case.model for name, case in outcome.cases.items()}
-    return [
-        Picture(
-            "coefficients",
-            "Coefficients of the diffusion equations",
-            "How fast each model damps the error at a frequency, and how fast the error spreads from there.",
-            "",
-            lambda: plots.coefficients_figure(models, half_width),
-        )
-    ]
+    coefficients = Picture(
+        "coefficients",
+        "Coefficients of the diffusion equations",
+        "How fast each model damps the error at a frequency, and how fast the error spreads from there.",
+        "",
+        lambda: plots.coefficients_figure(models, half_width),
+    )
+    table = overview(outcome)
+    tables = [Table(HALF_LIVES, *table)] if table else []
+    return [Section("All models at a glance", pictures=[coefficients], tables=tables)]
 
 
 def overview(outcome: Outcome) -> tuple[findings.Row, list[findings.Row]] | None:
@@ -218,20 +181,3 @@ def overview(outcome: Outcome) -> tuple[findings.Row, list[findings.Row]] | None
         for source in (str(source) for source in case.tones.source.values)
     ]
     return head, rows
-
-
-def _named_pictures(outcome: Outcome) -> dict[str, Picture]:
-    single = len(outcome.cases) == 1
-    together = {picture.name: picture for picture in across(outcome)}
-    return together | {
-        picture.name if single else f"{name}-{picture.name}": picture
-        for name, case in outcome.cases.items()
-        for picture in pictures(outcome, case)
-    }
-
-
-def _embedded(figure: Figure) -> str:
-    """A figure as the address of an image that contains it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

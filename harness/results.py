@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
 import platform
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from fefreq.paraview import SeriesWriter, grid_cells
 from fefreq.storage import write_netcdf, write_text
-from harness.outcome import Outcome
+from harness.outcome import Outcome, Verdict
+from harness.page import Page, versions
 
-LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarray")
+if TYPE_CHECKING:
+    from fefreq.experiment import Experiment
+    from harness.studies import Study, StudyResult
 
 
 def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
@@ -41,7 +46,7 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     FileExistsError
         If one of the files exists.
     """
-    from harness.report import save_figures, write_report
+    from harness.report import report
 
     folder = Path(folder)
     data = outcome.to_xarray()
@@ -51,12 +56,45 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
         if case.run is not None:
             case.run.save(folder / f"network-{name}.nc")
     write_series(data, folder / "comparison.pvd")
+    return _write_page(report(outcome), manifest(outcome), folder)
+
+
+def write_study(result: StudyResult, folder: str | Path) -> Path:
+    """Write what a study has found.
+
+    That is its datasets, its further files, ``pictures/``, ``manifest.json`` and ``report.html``.
+
+    Parameters
+    ----------
+    result : StudyResult
+    folder : path
+        Exists and holds no other run.
+
+    Returns
+    -------
+    path
+        Of the report.
+
+    Raises
+    ------
+    FileExistsError
+        If one of the files exists.
+    """
+    folder = Path(folder)
+    for name, data in result.datasets.items():
+        write_netcdf(data, folder / f"{name}.nc")
+    for name, write in result.files.items():
+        write(folder / name)
+    facts = {**_facts(result.study, result.verdicts, result.seconds), **result.details}
+    return _write_page(result.page, facts, folder)
+
+
+def _write_page(page: Page, manifest: dict[str, object], folder: Path) -> Path:
     pictures = folder / "pictures"
     pictures.mkdir()
-    save_figures(outcome, pictures)
-    write_text(folder / "manifest.json", json.dumps(manifest(outcome), indent=2, ensure_ascii=False) + "\n")
-    report: Path = write_report(outcome, folder / "report.html")
-    return report
+    page.save_figures(pictures)
+    write_text(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return page.write(folder / "report.html")
 
 
 def write_series(data: xr.Dataset, path: Path) -> Path:
@@ -87,16 +125,7 @@ def write_series(data: xr.Dataset, path: Path) -> Path:
 def manifest(outcome: Outcome) -> dict[str, object]:
     """Versions, machine, configuration, timings and verdicts of an outcome, as plain data."""
     return {
-        "title": outcome.experiment.title,
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "passed": outcome.passed if outcome.verdicts else None,
-        "checks": [
-            {"name": v.name, "measured": v.measured, "allowed": v.allowed, "passed": v.passed}
-            for v in outcome.verdicts
-        ],
-        "seconds": {name: round(value, 3) for name, value in outcome.seconds.items()},
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        **_facts(outcome.experiment, outcome.verdicts, outcome.seconds),
         "predictions": {name: case.solution.stats.to_dict() for name, case in outcome.cases.items()},
         "training": {
             name: {
@@ -111,5 +140,19 @@ def manifest(outcome: Outcome) -> dict[str, object]:
             for name, case in outcome.cases.items()
             if case.run is not None
         },
-        "experiment": outcome.experiment.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _facts(
+    experiment: Experiment | Study, verdicts: Sequence[Verdict], seconds: dict[str, float]
+) -> dict[str, object]:
+    return {
+        "title": experiment.title,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "passed": all(verdict.passed for verdict in verdicts) if verdicts else None,
+        "checks": [dataclasses.asdict(verdict) for verdict in verdicts],
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "versions": versions(),
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        "experiment": experiment.model_dump(mode="json", exclude_none=True),
     }

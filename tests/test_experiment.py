@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fefreq.experiment import Experiment, ExperimentError, read_experiment
+from fefreq.experiment import Experiment, read_experiment
+from fefreq.experiment_files import ExperimentError
 from harness.presets import preset_names, preset_path
 
 GOOD = """

@@ -1,0 +1,77 @@
+"""Experiment files of every kind: read, and carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.presets import preset_names, preset_path
+
+if TYPE_CHECKING:
+    from fefreq.experiment import Experiment
+    from harness.checkpoints import Checkpoints
+    from harness.outcome import Outcome
+    from harness.progress import Progress
+    from harness.studies import Study, StudyResult
+
+
+def read_file(path: str | Path) -> Experiment | Study:
+    """Read and validate an experiment file: a study if it has a key ``kind``, else an :class:`Experiment`.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file; paths in it are relative to its folder.
+
+    Raises
+    ------
+    ExperimentError
+        If the file is missing, is no TOML, or does not describe an experiment.
+    """
+    from fefreq.experiment import Experiment
+    from fefreq.experiment_files import ExperimentError, read_toml, validated
+    from harness.studies import study_kind, study_kinds
+
+    content = read_toml(path)
+    kind = content.get("kind")
+    if kind is None:
+        return validated(Experiment, content, path).located(Path(path).parent)
+    if kind not in study_kinds():
+        raise ExperimentError(
+            f"{path}: kind: there is no kind {kind!r}; there are {', '.join(map(repr, study_kinds()))}, "
+            "and without the key predictions are held against two-layer networks"
+        )
+    return validated(study_kind(kind), content, path).located(Path(path).parent)
+
+
+def find(name: str | Path) -> Path:
+    """The file that a name stands for: a path that exists, or a preset.
+
+    Raises
+    ------
+    ValueError
+        If there is neither.
+    """
+    path = Path(name)
+    if path.exists() or path.suffix:
+        return path
+    return preset_path(str(name)) if str(name) in preset_names() else path
+
+
+def carry_out(
+    described: Experiment | Study, progress: Progress, checkpoints: Checkpoints | None = None
+) -> Outcome | StudyResult:
+    """Do what a file describes.
+
+    Raises
+    ------
+    ValueError
+        If data, networks and settings do not go together; before any long work.
+    """
+    from harness.pipeline import run_experiment
+    from harness.studies import Study
+
+    if isinstance(described, Study):
+        described.prepare()
+        return described.carry_out(progress, checkpoints)
+    return run_experiment(described, progress)

@@ -1,0 +1,28 @@
+"""Studies: experiment files of other kinds than prediction against two-layer networks.
+
+Such a file has a key ``kind`` at its top. Every study is carried out by :meth:`Study.carry_out` and leaves a
+:class:`StudyResult`: verdicts, data, pictures, and a page that shows them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from harness.studies.study import Study, StudyResult
+
+# Modules are loaded when a file asks for their kind.
+_HOMES: dict[str, tuple[str, str]] = {}
+
+__all__ = ["Study", "StudyResult", "study_kind", "study_kinds"]
+
+
+def study_kinds() -> list[str]:
+    """Values that the key ``kind`` of a file may have."""
+    return list(_HOMES)
+
+
+def study_kind(kind: str) -> type[Study]:
+    """The class of a kind of study."""
+    module, name = _HOMES[kind]
+    found: type[Study] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,109 @@
+"""What every study has: a file that describes it, verdicts, data, pictures, and a page that shows them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import xarray as xr
+from pydantic import Field
+
+from fefreq.experiment_files import Section as Keys
+from harness.outcome import Verdict
+
+if TYPE_CHECKING:
+    from harness.checkpoints import Checkpoints
+    from harness.page import Page, Section
+    from harness.progress import Progress
+
+
+class Study(Keys, ABC):
+    """The keys that all studies share; ``kind`` tells them apart."""
+
+    title: str = Field(description="heading of the report")
+    question: str = Field("", description="what the study answers, in a sentence or two")
+    on_request: bool = Field(
+        False, description="whether `harness validate` runs it only when it is named, or with `--all`"
+    )
+
+    def prepare(self) -> None:
+        """Find out, before long work, whether the study can be carried out.
+
+        Raises
+        ------
+        ValueError
+            If data, networks and settings do not go together.
+        """
+
+    @abstractmethod
+    def carry_out(self, progress: Progress, checkpoints: Checkpoints | None = None) -> StudyResult:
+        """Do the work.
+
+        Parameters
+        ----------
+        progress : Progress
+            Hears of long tasks.
+        checkpoints : Checkpoints, optional
+            Where finished training is kept, so that an interrupted study goes on from there.
+        """
+
+    def located(self, folder: Path) -> Self:
+        """The same study with relative paths resolved against the folder of its file."""
+        return self
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study has found.
+
+    Attributes
+    ----------
+    study : Study
+    verdicts : tuple of Verdict
+    sections : tuple of Section
+        Of the report, in order.
+    datasets : dict
+        Written to ``NAME.nc`` each.
+    seconds : dict
+        By what they were spent on.
+    files : dict
+        Writers of further files by file name, ParaView files for one.
+    details : dict
+        Plain data for the manifest.
+    """
+
+    study: Study
+    verdicts: tuple[Verdict, ...]
+    sections: tuple[Section, ...] = ()
+    datasets: dict[str, xr.Dataset] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def page(self) -> Page:
+        """The report."""
+        from harness.page import Page
+
+        return Page(
+            title=self.study.title,
+            question=self.study.question,
+            verdicts=self.verdicts,
+            sections=self.sections,
+            seconds=self.seconds,
+            configuration=self.study.model_dump_json(indent=2, exclude_none=True),
+        )
+
+    def write(self, folder: str | Path) -> Path:
+        """Write data, further files, pictures, manifest and report; see :func:`harness.results.write_study`."""
+        from harness.results import write_study
+
+        return write_study(self, folder)
