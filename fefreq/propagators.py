@@ -42,7 +42,7 @@ class Propagation:
     ----------
     values : ndarray, shape (T, N, columns)
     error_estimate : ndarray, shape (T,)
-        Bound or estimate of the error of the worst column in the M-norm, relative to the largest initial column.
+        Bound or estimate of the error in the M-norm of all columns together, relative to all initial columns.
     result : Result
     factorisations, solves, basis_size : int
         A solve counts every column; the basis is the largest of one column.
@@ -69,7 +69,12 @@ class Propagator(Protocol):
     def propagate(
         self, mass: csr_matrix, operator: csr_matrix, initial: FloatArray, times: FloatArray, rtol: float
     ) -> Propagation:
-        """Propagate columns ``(N, columns)`` to times ``(T,)`` with error ``rtol`` relative to the largest column."""
+        """Propagate columns ``(N, columns)`` to times ``(T,)`` with error ``rtol`` relative to all of them."""
+
+
+def mass_norm(mass: csr_matrix, columns: FloatArray) -> float:
+    """M-norm of columns ``(N, columns)`` together: the L2 norm of the fields they are the unknowns of."""
+    return float(np.sqrt(max(np.einsum("nc,nc->", columns, mass @ columns), 0.0)))
 
 
 @dataclass
