@@ -239,7 +239,7 @@ class FrequencyDiffusion:
             # Errors are relative to the whole field: of even data the odd part is nothing but rounding.
             pairs = ((even, columns.real.copy()), (odd, columns.imag.copy()))
             norms = [mass_norm(mass, part) for _, part in pairs]
-            shares = [norm / max(float(np.hypot(*norms)), _TINY) for norm in norms]
+            shares = [norm / max(float(np.linalg.norm(norms)), _TINY) for norm in norms]
             allowed = rtol / np.sqrt(2)  # the two errors are orthogonal
             parts = [
                 _scaled(

@@ -17,7 +17,7 @@ from fefreq.assembly import light_basis
 from fefreq.fields import Stats, sample_field
 from fefreq.models import Model, Parity
 from fefreq.propagators import Result
-from fefreq.targets import Grid, Target
+from fefreq.targets import Target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -127,10 +127,10 @@ class MeshSolution:
         """
         import xarray as xr
 
-        from fefreq.storage import model_to_json, write_netcdf
+        from fefreq.storage import model_to_json, target_variables, write_netcdf
 
         trailing = ("channel",) if self.dofs.ndim == 3 else ()
-        grid = self.target.grid
+        variables, attributes = target_variables(self.target)
         dataset = xr.Dataset(
             {
                 "dofs_re": (("time", "dof", *trailing), self.dofs.real),
@@ -139,9 +139,7 @@ class MeshSolution:
                 "error_estimate": ("time", self.stats.error_estimate),
                 "mesh_points": (("axis", "vertex"), self.mesh.p),
                 "mesh_cells": (("corner", "cell"), self.mesh.t),
-                "target_points": (("sample", "axis"), self.target.points),
-                "target_values": (("sample", *trailing), self.target.values),
-                "target_weights": ("sample", self.target.weights),
+                **variables,
             },
             coords={"time": self.times},
             attrs={
@@ -151,9 +149,7 @@ class MeshSolution:
                 "model": model_to_json(self.model),
                 "result": self.result.name,
                 "stats": json.dumps(self.stats.to_dict()),
-                "target_grid": json.dumps(list(grid.shape) if grid else []),
-                "target_lower": grid.lower if grid else np.zeros(self.target.dim),
-                "target_spacing": grid.spacing if grid else np.zeros(self.target.dim),
+                **attributes,
             },
         )
         return write_netcdf(dataset, Path(path))
@@ -163,7 +159,7 @@ class MeshSolution:
         """Rebuild a solution from what :meth:`save` wrote."""
         import skfem
 
-        from fefreq.storage import model_from_json
+        from fefreq.storage import model_from_json, target_from_dataset
 
         attrs = dataset.attrs
         kinds = {
@@ -176,14 +172,6 @@ class MeshSolution:
                 skfem.MeshHex1,
             )
         }
-        target = Target(
-            dataset.target_points.values, dataset.target_values.values, dataset.target_weights.values
-        )
-        shape = json.loads(attrs["target_grid"])
-        if shape:
-            target.grid = Grid(
-                tuple(shape), np.atleast_1d(attrs["target_lower"]), np.atleast_1d(attrs["target_spacing"])
-            )
         stats = json.loads(attrs["stats"])
         return cls(
             times=dataset.time.values,
@@ -192,35 +180,47 @@ class MeshSolution:
             mesh=kinds[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
             order=int(attrs["order"]),
             model=model_from_json(attrs["model"]),
-            target=target,
+            target=target_from_dataset(dataset),
             result=Result[attrs["result"]],
             stats=Stats.from_dict(stats),
         )
 
     def write(self, path: str | Path) -> Path:
-        """Write a ParaView series: ``.pvd`` index with one ``.vtu`` per time.
+        """Write a series for ParaView: a ``.pvd`` index with one ``.vtu`` per time, or one ``.xdmf`` file.
 
-        Point data are real part, imaginary part and modulus of the error, the density and the coefficients.
+        Point data are real part, imaginary part and modulus of the error, the density and the coefficients. A
+        ``.pvd`` series that is cut short opens up to its last complete time.
 
         Raises
         ------
         FileExistsError
             If the series exists.
+        ValueError
+            If the path has another ending.
         """
-        from fefreq.paraview import SeriesWriter, Visualisation
+        from fefreq.paraview import SeriesWriter, Visualisation, write_xdmf
 
         view = Visualisation(self.basis)
-        at = np.ascontiguousarray(view.points[:, : self.model.dim])
-        constant = {"density": self.model.density.pdf(at)}
+        constant = self._coefficients(np.ascontiguousarray(view.points[:, : self.model.dim]))
+        columns = self.dofs.reshape(*self.dofs.shape[:2], -1)
+        names = ["error"] if self.dofs.ndim == 2 else [f"error_{i}" for i in range(columns.shape[2])]
+        path = Path(path)
+        if path.suffix == ".xdmf":
+            values = np.stack([view.matrix @ dofs for dofs in columns])
+            still = {name: np.tile(array, (len(values), 1)) for name, array in constant.items()}
+            moving = dict(zip(names, np.moveaxis(values, 2, 0), strict=True))
+            return write_xdmf(path, view, self.times, {**moving, **still})
+        with SeriesWriter(path, view) as writer:
+            for t, dofs in zip(self.times, columns, strict=True):
+                writer.write(float(t), dict(zip(names, (view.matrix @ dofs).T, strict=True)) | constant)
+        return path
+
+    def _coefficients(self, at: FloatArray) -> dict[str, FloatArray]:
+        """Density and coefficients at frequencies ``(n, d)``, by the names of their arrays."""
+        found = {"density": self.model.density.pdf(at)}
         parities: tuple[Parity, ...] = ("even", "odd") if self.model.parity_dependent else ("even",)
         for parity in parities:
             c = self.model.coefficients(at, parity)
             suffix = f"_{parity}" if self.model.parity_dependent else ""
-            constant |= {f"diffusion{suffix}": c.diffusion, f"damping{suffix}": c.damping}
-        path = Path(path)
-        with SeriesWriter(path, view) as writer:
-            for t, dofs in zip(self.times, self.dofs, strict=True):
-                values = view.matrix @ dofs.reshape(len(dofs), -1)
-                names = ["error"] if self.dofs.ndim == 2 else [f"error_{i}" for i in range(values.shape[1])]
-                writer.write(float(t), dict(zip(names, values.T, strict=True)) | constant)
-        return path
+            found |= {f"diffusion{suffix}": c.diffusion, f"damping{suffix}": c.damping}
+        return found

@@ -14,6 +14,7 @@ import skfem
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+import fefreq
 from fefreq.paraview import SeriesWriter, Visualisation, VtkMesh, grid_cells, write_xdmf
 
 SHEAR = np.array([[1.0, 0.3, -0.2], [0.1, 0.8, 0.25], [-0.15, 0.2, 1.1]])
@@ -403,3 +404,19 @@ def test_any_mesh_with_points_and_cells_can_be_written(tmp_path):
     with SeriesWriter(tmp_path / "run.pvd", triangle) as series:
         series.write(0.0, {"a": np.arange(3.0)})
     assert read_vtu(tmp_path / "run" / "run_0000.vtu").GetCellType(0) == vtk.VTK_TRIANGLE
+
+
+def test_a_solution_is_written_as_xdmf_by_its_ending(tmp_path):
+    target = fefreq.Target.from_function(lambda x: np.exp(-8 * x[:, 0] ** 2) * x[:, 0], [(-1, 1)], 64)
+    problem = fefreq.FrequencyDiffusion(fefreq.FourierFeatures(fefreq.Gaussian(2.0)), target, mesh_rtol=1e-2)
+    solution = problem.solve([0.0, 3.0])
+    reader = vtk.vtkXdmfReader()
+    reader.SetFileName(str(solution.write(tmp_path / "run.xdmf")))
+    reader.UpdateInformation()
+    reader.UpdateTimeStep(3.0)
+    grid = reader.GetOutputDataObject(0)
+    got, xi = arrays(grid), vtk_to_numpy(grid.GetPoints().GetData())[:, :1]
+    np.testing.assert_allclose(got["error_re"] + 1j * got["error_im"], solution.at(xi)[1], atol=1e-12)
+    np.testing.assert_allclose(got["damping"], solution.model.density.pdf(xi), rtol=1e-12)
+    with pytest.raises(FileExistsError):
+        solution.write(tmp_path / "run.xdmf")
