@@ -18,7 +18,8 @@ import fefreq
 from harness.architectures import network_for
 from harness.descent import DensePlaneWaves, Descent, PlaneWaves
 from harness.networks import ensemble_parameters
-from harness.transforms import NEURONS_FOR_THREADS, PlanOptions, TransformedPlaneWaves
+from harness.transform_plans import PlanOptions
+from harness.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves
 
 CASES = (
     ("512", (512,), 16_384, "grid"),

@@ -23,3 +23,16 @@ def preset_path(name: str) -> Path:
     if name not in preset_names():
         raise ValueError(f"there is no preset {name!r}; there are {', '.join(preset_names())}")
     return FOLDER / f"{name}.toml"
+
+
+def is_quick(name: str) -> bool:
+    """Whether `harness validate` runs a preset without being asked.
+
+    Raises
+    ------
+    ValueError
+        If there is no preset of this name.
+    """
+    from fefreq.experiment_files import read_toml
+
+    return not read_toml(preset_path(name)).get("on_request", False)

@@ -16,8 +16,7 @@ summation is not fixed, and they repeat to rounding.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,13 +26,8 @@ from torch import Tensor
 from fefreq._arrays import FloatArray
 from fefreq.targets import Grid, Target
 from harness.descent import PlaneWaves
+from harness.transform_plans import PlanOptions, TransformPlan, folded
 
-if TYPE_CHECKING:
-    from finufft import Plan
-
-# Relative precision asked of a transform. Over whole runs of a thousand steps the residual then agrees with the
-# dense path to 1e-9 of the target (1e-8 is what the tests insist on). Single precision stops at its rounding.
-PRECISION = {torch.float64: 1e-10, torch.float32: 1e-6}
 # Scattered points are transformed on a grid that grows with (extent of the points) × (range of the
 # frequencies) along every axis, huge for heavy-tailed densities in two dimensions and more. With its own
 # padding this many complex numbers take a gigabyte or two.
@@ -46,50 +40,11 @@ PRODUCTS_PER_FINE_POINT = {1: 15, 2: 40, 3: 100}
 # Below this many neurons threads inside a transform cost more than they save.
 NEURONS_FOR_THREADS = 200_000
 
-# Real and complex arrays in the precision of the run.
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class PlanOptions:
-    """How transforms are planned.
-
-    Attributes
-    ----------
-    precision : torch.dtype
-        ``float64`` or ``float32``.
-    threads : int
-        Inside one transform.
-    eps : float, optional
-        Relative precision asked of a transform, by default that of :data:`PRECISION`.
-    """
-
-    precision: torch.dtype
-    threads: int = 1
-    eps: float | None = None
-
-    @property
-    def real(self) -> np.dtype[Any]:
-        """Type of coordinates."""
-        return np.dtype("float32" if self.precision == torch.float32 else "float64")
-
-    @property
-    def complex(self) -> np.dtype[Any]:
-        """Type of amplitudes."""
-        return np.dtype("complex64" if self.precision == torch.float32 else "complex128")
-
-    def plan(self, kind: int, shape_or_dim: int | tuple[int, ...]) -> Plan:
-        """Plan transforms of type 1 or 3, one at a time, with the positive exponent."""
-        import finufft
-
-        eps = PRECISION[self.precision] if self.eps is None else self.eps
-        return finufft.Plan(kind, shape_or_dim, 1, eps, 1, dtype=self.complex.name, nthreads=self.threads)
-
 
 class TransformedPlaneWaves(PlaneWaves):
-    """Plane waves of one network (``S = 1``) by finufft, on the processor."""
+    """Plane waves of one network (``S = 1``) by transforms, on the device of the options."""
 
-    _plan: Plan
+    _plan: TransformPlan
 
     @staticmethod
     def on(target: Target, options: PlanOptions) -> TransformedPlaneWaves:
@@ -100,56 +55,55 @@ class TransformedPlaneWaves(PlaneWaves):
 
     def place(self, frequencies: Tensor) -> None:
         """Set the frequencies, shape ``(1, d, m)``."""
-        self._place(frequencies[0].numpy())
+        self._place(frequencies[0])
 
     def synthesise(self, amplitudes: Tensor) -> Tensor:
         """Sum the waves at the points."""
-        strengths = self._strengths(amplitudes[0].numpy())
-        return torch.from_numpy(np.stack([self._plan.execute(z).real.ravel() for z in strengths]))[None]
+        strengths = self._strengths(amplitudes[0])
+        return torch.stack([self._plan.execute(z).real.flatten() for z in strengths])[None]
 
     def analyse(self, columns: Tensor) -> Tensor:
         """Correlate columns of data with the waves."""
         # For real data the adjoint, with its negative exponent, is the conjugate of what is wanted.
-        sums = [np.conj(self._plan.execute_adjoint(data)) for data in self._data(columns[0].numpy())]
-        return torch.from_numpy(self._strengths(np.stack(sums)))[None]
+        sums = [self._plan.execute_adjoint(data).conj() for data in self._data(columns[0])]
+        return self._strengths(torch.stack(sums))[None]
 
     @abstractmethod
-    def _place(self, frequencies: Array) -> None:
+    def _place(self, frequencies: Tensor) -> None:
         """Give the plan the frequencies ``(d, m)``."""
 
     @abstractmethod
-    def _strengths(self, amplitudes: Array) -> Array:
+    def _strengths(self, amplitudes: Tensor) -> Tensor:
         """Amplitudes ``(C, m)`` as seen from the origin of the plan's points."""
 
     @abstractmethod
-    def _data(self, columns: Array) -> Array:
-        """Columns ``(K, n)`` as complex arrays of the plan's shape."""
+    def _data(self, columns: Tensor) -> Tensor:
+        """Columns ``(K, n)`` as complex tensors of the plan's shape."""
 
 
 class GridPlaneWaves(TransformedPlaneWaves):
     """Plane waves on a uniform grid, by transforms of type 1 and their adjoints."""
 
     def __init__(self, grid: Grid, options: PlanOptions) -> None:
-        self._shape, self._spacing, self._options = grid.shape, grid.spacing[:, None], options
+        self._shape, self._options = grid.shape, options
+        self._spacing = torch.as_tensor(grid.spacing[:, None], device=options.device)
         # The transform counts grid index K from -(n // 2).
-        self._centre = grid.lower + grid.spacing * (np.asarray(grid.shape) // 2)
+        centre = grid.lower + grid.spacing * (np.asarray(grid.shape) // 2)
+        self._centre = torch.as_tensor(centre, device=options.device)
         self._plan = options.plan(1, grid.shape)
 
-    def _place(self, frequencies: Array) -> None:
+    def _place(self, frequencies: Tensor) -> None:
         # Double precision here keeps the digits of the folded angle in single-precision runs.
-        v = frequencies.astype(np.float64, copy=False)
-        cycles = v * self._spacing
-        self._plan.setpts(*(2 * np.pi * (cycles - np.rint(cycles))).astype(self._options.real, copy=False))
-        shift = torch.from_numpy(2 * np.pi * (self._centre @ v))
-        phase = torch.polar(torch.ones_like(shift), shift).numpy()
-        self._phase = phase.astype(self._options.complex, copy=False)
+        v = frequencies.double()
+        self._plan.place(folded(v * self._spacing, self._options.precision).unbind())
+        shift = 2 * torch.pi * (self._centre @ v)
+        self._phase = torch.polar(torch.ones_like(shift), shift).to(self._options.complex)
 
-    def _strengths(self, amplitudes: Array) -> Array:
-        shifted: Array = amplitudes * self._phase
-        return shifted
+    def _strengths(self, amplitudes: Tensor) -> Tensor:
+        return amplitudes * self._phase
 
-    def _data(self, columns: Array) -> Array:
-        return columns.reshape(-1, *self._shape).astype(self._options.complex)
+    def _data(self, columns: Tensor) -> Tensor:
+        return columns.reshape(-1, *self._shape).to(self._options.complex)
 
 
 class ScatteredPlaneWaves(TransformedPlaneWaves):
@@ -157,20 +111,19 @@ class ScatteredPlaneWaves(TransformedPlaneWaves):
 
     def __init__(self, points: FloatArray, options: PlanOptions) -> None:
         self._points, self._options = points, options
-        coordinates = np.ascontiguousarray(points.T, dtype=options.real)
-        self._sinks = dict(zip("stu", coordinates, strict=False))
+        coordinates = np.ascontiguousarray(points.T)
+        self._sinks = torch.as_tensor(coordinates, dtype=options.precision, device=options.device).unbind()
         self._plan = options.plan(3, points.shape[1])
 
-    def _place(self, frequencies: Array) -> None:
-        _require_fine_grid(self._points, frequencies)
-        sources = dict(zip("xyz", 2 * np.pi * frequencies, strict=False))
-        self._plan.setpts(**sources, **self._sinks)
+    def _place(self, frequencies: Tensor) -> None:
+        _require_fine_grid(self._points, frequencies.cpu().numpy())
+        self._plan.place((2 * torch.pi * frequencies).unbind(), self._sinks)
 
-    def _strengths(self, amplitudes: Array) -> Array:
-        return np.ascontiguousarray(amplitudes)
+    def _strengths(self, amplitudes: Tensor) -> Tensor:
+        return amplitudes.contiguous()
 
-    def _data(self, columns: Array) -> Array:
-        return columns.astype(self._options.complex)
+    def _data(self, columns: Tensor) -> Tensor:
+        return columns.to(self._options.complex)
 
 
 def transforms_win(target: Target, frequencies: Tensor) -> bool:
@@ -186,14 +139,14 @@ def transforms_win(target: Target, frequencies: Tensor) -> bool:
     return products >= PRODUCTS_PER_STEP + PRODUCTS_PER_FINE_POINT[target.dim] * fine
 
 
-def fine_grid_size(points: FloatArray, frequencies: Array) -> float:
+def fine_grid_size(points: FloatArray, frequencies: NDArray[Any]) -> float:
     """Size of the internal grid on which scattered points ``(n, d)`` meet frequencies ``(d, m)``."""
     # Per axis 2σ/π times the product of the half-widths (σ = 2 in finufft), plus the width of its kernel.
     extent, band = np.ptp(points, axis=0), 2 * np.pi * np.ptp(frequencies.astype(np.float64), axis=1)
     return float(np.prod(extent * band / np.pi + 16))
 
 
-def _require_fine_grid(points: FloatArray, frequencies: Array) -> None:
+def _require_fine_grid(points: FloatArray, frequencies: NDArray[Any]) -> None:
     size = fine_grid_size(points, frequencies)
     if size > LARGEST_FINE_GRID:
         raise ValueError(

@@ -1,5 +1,9 @@
 """The fast path: plane waves by transforms, held against sums written out and against the dense path."""
 
+import sys
+from types import SimpleNamespace
+
+import finufft
 import numpy as np
 import pytest
 import torch
@@ -7,7 +11,8 @@ import torch
 import fefreq
 from harness.ensembles import Ensemble
 from harness.runs import Trainer, train
-from harness.transforms import LARGEST_FINE_GRID, PlanOptions, TransformedPlaneWaves, fine_grid_size
+from harness.transform_plans import CudaPlan, PlanOptions
+from harness.transforms import LARGEST_FINE_GRID, TransformedPlaneWaves, fine_grid_size
 
 BOUNDS = [(-1.0, 1.5), (-0.7, 1.0), (-1.0, 1.0)]
 
@@ -61,6 +66,49 @@ def test_transforms_are_the_sums_of_plane_waves_and_their_adjoint(name):
     # finufft promises 1e-12 of the 2-norms of what goes in, up to a small factor; rounding of 2π v·x adds 1e-13.
     np.testing.assert_allclose(synthesis, (z @ matrix.T).real, atol=1e-10)
     np.testing.assert_allclose(analysis, r @ matrix, atol=1e-10)
+
+
+class DevicePlan:
+    """What cufinufft offers: tensors of one precision, contiguous, and no adjoint of a plan."""
+
+    def __init__(self, kind, modes, n_trans, eps, isign, dtype):
+        self.plan = finufft.Plan(kind, modes, n_trans, eps, isign, dtype=dtype)
+        self.dtype = getattr(torch, dtype)
+
+    def setpts(self, **coordinates):
+        assert all(c.is_contiguous() for c in coordinates.values())
+        self.plan.setpts(**{name: c.numpy() for name, c in coordinates.items()})
+
+    def execute(self, data):
+        assert data.dtype == self.dtype
+        assert data.is_contiguous()
+        return torch.from_numpy(self.plan.execute(data.numpy()))
+
+
+class DeviceOptions(PlanOptions):
+    """Plans of a CUDA device, with tensors on the processor."""
+
+    def plan(self, kind, shape_or_dim):
+        return CudaPlan(kind, shape_or_dim, self.eps, str(self.complex).removeprefix("torch."))
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", TARGETS)
+def test_two_plans_of_a_device_are_a_plan_of_the_processor_and_its_adjoint(monkeypatch, name, precision):
+    monkeypatch.setitem(sys.modules, "cufinufft", SimpleNamespace(Plan=DevicePlan))
+    target, rng = TARGETS[name], np.random.default_rng(1)
+    eps = {torch.float64: 1e-12, torch.float32: 1e-6}[precision]
+    v = torch.as_tensor(rng.normal(size=(1, target.dim, 40)), dtype=precision)
+    z = torch.view_as_complex(torch.as_tensor(rng.normal(size=(1, 2, 40, 2)), dtype=precision))
+    r = torch.as_tensor(rng.normal(size=(1, 3, len(target.points))), dtype=precision)
+    found = []
+    for options in (PlanOptions(precision, eps=eps), DeviceOptions(precision, eps=eps)):
+        waves = TransformedPlaneWaves.on(target, options)
+        waves.place(v)
+        found.append((waves.synthesise(z), waves.analyse(r)))
+    allowed = 10 * eps * np.sqrt(40 * len(target.points))  # eps is relative to the 2-norm of what goes in
+    for expected, measured in zip(*found, strict=True):
+        torch.testing.assert_close(measured, expected, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("start", ["antisymmetric", "plain"])
