@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fefreq._arrays import FloatArray
-from fefreq.linear_solvers import Backend, Factorisation, factorise
+from fefreq.linear_solvers import Backend, Factorisation, factorise, plan
 from fefreq.memory import require_memory
 from fefreq.propagators import Clock, Propagation, Result, mass_norm
 
@@ -114,7 +114,7 @@ class ImplicitSteps:
         run = _Run(mass, operator, SCHEMES[self.scheme], self.backend, initial)
         if self.steps is not None:
             values, estimate = run.fixed(times, self.steps)
-            result = Result.converged  # to what the number of steps gives, which the estimate tells
+            result = Result.converged if np.max(estimate) <= rtol else Result.steps_given
         else:
             values, estimate, finished = run.adaptive(times, rtol, self.max_steps)
             result = Result.converged if finished else Result.steps_exhausted
@@ -142,7 +142,7 @@ class _Run:
         backend: Backend | None,
         initial: FloatArray,
     ) -> None:
-        self.mass, self.operator, self.scheme, self.backend = mass, operator, scheme, backend
+        self.mass, self.operator, self.scheme, self.solver = mass, operator, scheme, plan(mass, backend)
         self.initial = initial
         self.clock = Clock()
         self.factorisations = self.solves = 0
@@ -159,19 +159,18 @@ class _Run:
         values = np.empty((len(times), *self.initial.shape))
         estimate = np.zeros(len(times))
         fine = coarse = self.initial
+        others = steps // 2 if steps > 1 else 2  # one step cannot be halved: then two are the better ones
         for i, (before, after) in enumerate(_intervals(times)):
             if after > before:
                 self._factors.clear()
                 for _ in range(steps):
                     fine = self.step(fine, (after - before) / steps)
-                half = max(1, steps // 2)
-                # One step cannot be halved: then twice as many are the better ones.
-                for _ in range(half if steps > 1 else 2):
-                    coarse = self.step(coarse, (after - before) / (half if steps > 1 else 2))
+                for _ in range(others):
+                    coarse = self.step(coarse, (after - before) / others)
             values[i] = fine
             estimate[i] = self.distance(fine, coarse)
-        share = self.richardson if steps > 1 else 1 + self.richardson
-        return values, share * estimate
+        # Errors e and e q^p of the two: their distance is |q^p - 1| e.
+        return values, estimate / abs((steps / others) ** self.scheme.order - 1)
 
     def adaptive(self, times: FloatArray, rtol: float, most: int) -> tuple[FloatArray, FloatArray, bool]:
         """Values with adapted steps; local tolerances shrink until the summed estimate meets ``rtol``."""
@@ -243,7 +242,7 @@ class _Run:
     def _factorised(self, shift: float) -> Factorisation:
         if shift not in self._factors:
             with self.clock.factorising:
-                self._factors[shift] = factorise(self.mass + shift * self.operator, self.backend)
+                self._factors[shift] = factorise(self.mass + shift * self.operator, self.solver)
             self.factorisations += 1
         return self._factors[shift]
 

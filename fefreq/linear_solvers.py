@@ -12,9 +12,9 @@ Three ways, behind one function:
     Conjugate gradients, preconditioned by algebraic multigrid of ``pyamg`` (extra ``fefreq[amg]``): for meshes
     in three dimensions whose factors would be too large. Solutions are approximate, to a given tolerance.
 
-The factors of a mesh with separators of ``s`` unknowns have about ``8 n log₂ s + 10 s²`` entries (nested
-dissection of regular grids). The choice rests on that, and is made before anything is allocated. No backend
-is imported unless it is used.
+The Cholesky factor of a mesh with separators of ``s`` unknowns has about ``8 n log₂ s + 10 s²`` entries (nested
+dissection of regular grids). The choice rests on that, and is made before anything is allocated. SuperLU keeps two
+factors with their indices and orders them less well. No backend is imported unless it is used.
 
 >>> import numpy as np, scipy.sparse
 >>> matrix = scipy.sparse.diags_array([[-1.0] * 4, [4.0] * 5, [-1.0] * 4], offsets=[-1, 0, 1])
@@ -25,6 +25,7 @@ True
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol, get_args
@@ -44,6 +45,9 @@ ITERATE_FROM = 3000
 NARROW = 32
 # Below this size the import of another package costs more than it saves.
 SMALL = 5000
+# Bytes per entry of that estimate: numbers of one factor and room to work; numbers and indices of two factors, of
+# which a less good ordering makes half as many again and more. Measured on meshes of all kinds of cells.
+BYTES_PER_ENTRY: dict[Backend, float] = {"cholmod": 12.0, "superlu": 32.0}
 ITERATION_RTOL = 1e-10
 _MOST_ITERATIONS = 500
 _MOST_MASS_ITERATIONS = 120
@@ -58,10 +62,23 @@ class Factorisation(Protocol):
         """Solve for columns ``(n, k)`` or one vector ``(n,)``."""
 
 
-def factorise(
-    matrix: csr_matrix, backend: Backend | None = None, rtol: float = ITERATION_RTOL
-) -> Factorisation:
-    """Factorise a sparse symmetric positive definite matrix.
+@dataclass(frozen=True)
+class Plan:
+    """How matrices of one sparsity pattern are solved with.
+
+    Attributes
+    ----------
+    backend : {"superlu", "cholmod", "amg"}
+    memory : float
+        Estimated bytes of the factors.
+    """
+
+    backend: Backend
+    memory: float
+
+
+def plan(matrix: csr_matrix, backend: Backend | None = None) -> Plan:
+    """Choose a backend by the size of a matrix and that of its separators, and estimate what it takes.
 
     Parameters
     ----------
@@ -69,6 +86,45 @@ def factorise(
         Shape ``(n, n)``, symmetric and positive definite.
     backend : {"superlu", "cholmod", "amg"}, optional
         By default CHOLMOD where it is installed, else SuperLU; multigrid where the factors would be too large.
+
+    Raises
+    ------
+    ValueError
+        If the backend is unknown or not installed, or the factors would not fit into memory.
+    """
+    if backend is not None:
+        _require_installed(backend)
+    n = matrix.shape[0]
+    if n <= SMALL:
+        return Plan(backend or "superlu", 0.0)
+    separator = separator_size(matrix)
+    if backend is None and separator < NARROW:
+        backend = "superlu"
+    direct = backend or ("cholmod" if installed("cholmod") else "superlu")
+    if direct != "amg":
+        needed = BYTES_PER_ENTRY[direct] * (8 * n * np.log2(separator + 2) + 10 * separator**2)
+        too_large = separator > ITERATE_FROM or needed > usable_memory()
+        if not (backend is None and too_large and installed("amg")):
+            require_memory(
+                needed,
+                f"factorising a matrix of {n} unknowns",
+                "install fefreq[amg], which iterates instead, or use a coarser mesh",
+            )
+            return Plan(direct, float(needed))
+    return Plan("amg", 3 * 12.0 * matrix.nnz)  # smoothed transfers, coarser levels
+
+
+def factorise(
+    matrix: csr_matrix, backend: Backend | Plan | None = None, rtol: float = ITERATION_RTOL
+) -> Factorisation:
+    """Factorise a sparse symmetric positive definite matrix.
+
+    Parameters
+    ----------
+    matrix : sparse matrix or array
+        Shape ``(n, n)``, symmetric and positive definite.
+    backend : {"superlu", "cholmod", "amg"} or Plan, optional
+        By default, or for a name, as :func:`plan` says; a plan serves all matrices of one sparsity pattern.
     rtol : float
         Relative residual of the solutions of an iterative backend; the others solve to rounding.
 
@@ -78,17 +134,10 @@ def factorise(
         If the backend is unknown or not installed, the factors would not fit into memory, or the matrix is
         not positive definite.
     """
-    if backend is None:
-        backend = choose_backend(matrix)
-    if backend not in get_args(Backend):
-        raise ValueError(f"there is no backend {backend!r}; there are {', '.join(get_args(Backend))}")
-    if not installed(backend):
-        raise ValueError(
-            f"backend {backend!r} needs the package {_PACKAGES[backend]}: install fefreq[{backend}]"
-        )
-    if backend == "amg":
+    chosen = backend if isinstance(backend, Plan) else plan(matrix, backend)
+    if chosen.backend == "amg":
         return Multigrid(matrix, rtol)
-    return Cholmod(matrix) if backend == "cholmod" else SuperLu(matrix)
+    return Cholmod(matrix) if chosen.backend == "cholmod" else SuperLu(matrix)
 
 
 def solve_mass(mass: csr_matrix, right_hand_sides: FloatArray) -> FloatArray:
@@ -130,52 +179,34 @@ def installed(backend: Backend) -> bool:
     return find_spec(_PACKAGES[backend]) is not None
 
 
-def choose_backend(matrix: csr_matrix) -> Backend:
-    """The backend for a matrix, by its size and the size of its separators.
-
-    Raises
-    ------
-    ValueError
-        If the factors would not fit into memory and there is nothing to iterate with.
-    """
-    n = matrix.shape[0]
-    if n <= SMALL:
-        return "superlu"
-    direct: Backend = "cholmod" if installed("cholmod") else "superlu"
-    separator = separator_size(matrix)
-    if separator < NARROW:
-        return "superlu"
-    needed = factor_bytes(n, separator)
-    if (separator > ITERATE_FROM or needed > usable_memory()) and installed("amg"):
-        return "amg"
-    require_memory(
-        needed,
-        f"factorising a matrix of {n} unknowns",
-        "install fefreq[amg], which iterates instead, or use a coarser mesh",
-    )
-    return direct
+def _require_installed(backend: Backend) -> None:
+    if backend not in get_args(Backend):
+        raise ValueError(f"there is no backend {backend!r}; there are {', '.join(get_args(Backend))}")
+    if not installed(backend):
+        raise ValueError(
+            f"backend {backend!r} needs the package {_PACKAGES[backend]}: install fefreq[{backend}]"
+        )
 
 
 def separator_size(matrix: csr_matrix) -> float:
-    """Unknowns that separate a mesh into halves, as the mean size of the levels of a breadth-first search."""
-    from scipy.sparse.csgraph import breadth_first_order
+    """Unknowns that separate a mesh into halves, as the mean size of the levels of a breadth-first search.
 
-    n = matrix.shape[0]
+    Of the largest part, if the mesh is not connected.
+    """
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
     graph = csr_matrix(matrix)
+    _, parts = connected_components(graph, directed=False)
+    start = int(np.argmax(parts == np.argmax(np.bincount(parts))))
     # From the far end of a first search, so that the levels cross the mesh.
-    first, _ = breadth_first_order(graph, 0, directed=False)
+    first, _ = breadth_first_order(graph, start, directed=False)
     order, parents = breadth_first_order(graph, int(first[-1]), directed=False)
     levels = 0
     node = int(order[-1])
     while parents[node] >= 0:
         node = int(parents[node])
         levels += 1
-    return float(n / max(levels, 1))
-
-
-def factor_bytes(unknowns: int, separator: float) -> float:
-    """Estimated bytes of the Cholesky factor of a mesh matrix."""
-    return float(8 * (8 * unknowns * np.log2(separator + 2) + 10 * separator**2))
+    return float(len(order) / max(levels, 1))
 
 
 class SuperLu:
@@ -249,10 +280,15 @@ class Multigrid:
         pyamg: Any = import_module("pyamg")
         self._matrix = csr_matrix(matrix)
         self._rtol = rtol
-        # The first candidate and a seed make the hierarchy the same every time.
-        self._hierarchy: Any = pyamg.smoothed_aggregation_solver(
-            self._matrix, symmetry="symmetric", max_coarse=500, improve_candidates=None
-        )
+        # pyamg estimates spectral radii from numpy's global random numbers: the same ones every time.
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002
+        try:
+            self._hierarchy: Any = pyamg.smoothed_aggregation_solver(
+                self._matrix, symmetry="symmetric", max_coarse=500, improve_candidates=None
+            )
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
 
     def solve(self, right_hand_sides: FloatArray) -> FloatArray:
         """Solve for columns ``(n, k)`` or one vector ``(n,)``.

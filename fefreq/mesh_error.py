@@ -58,7 +58,12 @@ def richer_space(mesh: Mesh, order: int) -> tuple[Mesh, int]:
 
 
 def compare_fields(
-    mesh: Mesh, order: int, dofs: ComplexArray, richer: tuple[Mesh, int], richer_dofs: ComplexArray
+    mesh: Mesh,
+    order: int,
+    dofs: ComplexArray,
+    richer: tuple[Mesh, int],
+    richer_dofs: ComplexArray,
+    initial: float,
 ) -> MeshError:
     """Distance of a field from the same field in a richer space.
 
@@ -70,13 +75,14 @@ def compare_fields(
     richer : tuple of mesh and order
         What :func:`richer_space` gave.
     richer_dofs : ndarray of complex, shape (T, N') or (T, N', channels)
+    initial : float
+        L2 norm of the initial field.
     """
     coarse, fine = light_basis(mesh, order), light_basis(*richer)
     a = _columns(dofs)
     b = _columns(richer_dofs)
     cells = np.zeros(mesh.t.shape[1])
     squares = np.zeros(len(dofs))
-    initial = 0.0
     nested = richer[0] is not mesh
     for block in blocks(fine):
         weights = np.asarray(block.dx)
@@ -86,15 +92,13 @@ def compare_fields(
         for t in range(len(dofs)):
             for x, y in zip(a[t], b[t], strict=True):
                 values = _values(block, y)
-                if t == 0:
-                    initial += float(np.sum(weights * values**2))
                 values -= matrix(x)
                 local[t] += np.sum(weights * values**2, axis=1)
         squares += local.sum(axis=1)
         gathered = np.stack([np.bincount(parents, row, len(cells)) for row in local])
         cells = np.maximum(cells, gathered.max(axis=0))
     scale = initial if initial > 0 else 1.0
-    return MeshError(np.sqrt(squares / scale), np.sqrt(cells / scale))
+    return MeshError(np.sqrt(squares) / scale, np.sqrt(cells) / scale)
 
 
 def refine(mesh: Mesh, error: MeshError, goal: float) -> Mesh:

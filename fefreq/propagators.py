@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+# Smallest tolerance that propagation and meshes reach in double precision.
+SMALLEST_RTOL = 1e-12
+
+
 class Result(Enum):
     """How a propagation ended."""
 
@@ -31,6 +35,7 @@ class Result(Enum):
     steps_exhausted = (
         "The largest number of steps allowed did not bring the error estimate below the tolerance."
     )
+    steps_given = "As many steps as asked for were taken; the error estimate tells what they reach."
     mesh_too_coarse = "The estimated error of the finest mesh allowed is above mesh_rtol."
 
 

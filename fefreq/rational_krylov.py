@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fefreq._arrays import FloatArray
-from fefreq.linear_solvers import Backend, factorise
+from fefreq.linear_solvers import Backend, factorise, plan
 from fefreq.memory import require_memory, usable_memory
 from fefreq.propagators import Clock, Propagation, Result
 
@@ -99,7 +99,8 @@ class RationalKrylov:
         """
         start = time.perf_counter()
         count, columns = initial.shape
-        most, reserved = _plan_memory(count, columns, len(times), self.max_basis)
+        solver = plan(mass, self.backend)
+        most, reserved = _plan_memory(count, columns, len(times), self.max_basis, solver.memory)
         values = np.zeros((columns, len(times), count))
         values[:, times == 0] = initial.T[:, None]
         norms = np.sqrt(np.maximum(np.einsum("nc,nc->c", initial, mass @ initial), 0.0))
@@ -120,7 +121,7 @@ class RationalKrylov:
             if not active:
                 break
             with clock.factorising:
-                factors = factorise(mass + pole * operator, self.backend, rtol=0.01 * rtol)
+                factors = factorise(mass + pole * operator, solver, rtol=0.01 * rtol)
                 factorisations += 1
             spaces = {c: _Space(mass, pole, state[c], local) for c in active}
             allowed = rtol * scale / len(windows) / np.sqrt(len(active))
@@ -140,6 +141,7 @@ class RationalKrylov:
                 largest = max(largest, space.size)
             state = values[:, chosen[-1]]
             reached = float(times[chosen[-1]])
+            del spaces, space, factors  # before those of the next window are allocated
         unmet = Result.basis_exhausted if most == self.max_basis else Result.memory_exhausted
         return Propagation(
             np.moveaxis(values, 0, 2),
@@ -187,18 +189,24 @@ def _windows(times: FloatArray, poles: tuple[float, ...] | None) -> list[tuple[f
     return [(pole, chosen) for pole, chosen in windows if len(chosen)]
 
 
-def _plan_memory(unknowns: int, columns: int, times: int, most: int) -> tuple[int, int]:
-    """Rows of the largest basis that fits, and the bytes that basis and values take at most."""
+def _plan_memory(unknowns: int, columns: int, times: int, most: int, held: float) -> tuple[int, int]:
+    """Vectors of the largest basis that fits beside what is held, and the bytes of basis and values at most."""
     row = 8 * unknowns * columns
     least = min(most, SMALLEST_USEFUL_BASIS)
     require_memory(
-        row * (times + least),
+        row * (times + _allocated(least)) + held,
         f"{times} times and a basis of {least} vectors for {columns} column(s) of {unknowns} unknowns",
         "ask for fewer times at once, or use a coarser mesh",
     )
-    usable = usable_memory()
-    rows = most if np.isinf(usable) else min(most, int(usable / row) - times)
-    return rows, row * (times + rows)
+    room = usable_memory() - held
+    if not np.isinf(room):
+        most = min(most, (int(room / row) - times) // _ROWS * _ROWS - 1)
+    return max(most, least), row * (times + _allocated(max(most, least)))
+
+
+def _allocated(size: int) -> int:
+    """Rows that are allocated for a basis that may reach a size, and one vector more before that is noticed."""
+    return _ROWS * -(-(size + 1) // _ROWS)
 
 
 class _Space:

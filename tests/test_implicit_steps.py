@@ -62,7 +62,7 @@ def test_only_l_stable_schemes_remove_the_fastest_modes_in_one_step(scheme):
     assert (abs(found.values[0, 0, 0]) < 1e-9) == SCHEMES[scheme].l_stable
 
 
-@pytest.mark.parametrize("steps", [1, 2, 20])
+@pytest.mark.parametrize("steps", [1, 2, 3, 20])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_estimate_of_fixed_steps_is_near_the_true_error(system, exact, scheme, steps):
     found = fefreq.ImplicitSteps(scheme, steps=steps).propagate(*system, TIMES, 0)
@@ -96,6 +96,15 @@ def test_both_propagators_solve_the_same_problem(gaussian_model, tones_target):
     stepped = problem.solve(times, rtol=1e-4, propagator=fefreq.ImplicitSteps("sdirk2")).at(xi)
     krylov = problem.solve(times, rtol=1e-8).at(xi)
     np.testing.assert_allclose(stepped, krylov, atol=1e-3 * np.abs(krylov).max())
+
+
+def test_fixed_steps_do_not_claim_a_tolerance_that_they_miss(gaussian_model, tones_target):
+    problem = fefreq.FrequencyDiffusion(gaussian_model, tones_target, mesh_rtol=1e-2)
+    one = fefreq.ImplicitSteps("backward-euler", steps=1)
+    missed, met = (problem.solve([1.0, 10.0], rtol=rtol, propagator=one) for rtol in (1e-6, 0.5))
+    assert missed.stats.error_estimate.max() > 1e-6
+    assert missed.result is Result.steps_given
+    assert met.result is Result.converged
 
 
 def test_too_few_steps_are_admitted_not_hidden(gaussian_model, tones_target):
