@@ -21,8 +21,8 @@ from fefreq.assembly import light_basis, make_basis, mass_matrix, operator_matri
 from fefreq.fields import Stats, check_times
 from fefreq.kernel_operator import require_same_dimension
 from fefreq.memory import require_memory
+from fefreq.mesh_checks import check_mesh, is_curved
 from fefreq.mesh_error import MeshError, compare_fields, refine, richer_space
-from fefreq.mesh_files import check_mesh
 from fefreq.mesh_solution import MeshSolution
 from fefreq.meshes import element
 from fefreq.models import Model
@@ -126,8 +126,8 @@ class FrequencyDiffusion:
                 start = min(START * start, 0.3)
             choice = mesh_choice.automatic(self.model, self.target, self.order, start, self.cell)
         else:
-            self._check_given(self.mesh)
-            choice = mesh_choice.MeshChoice(self.mesh, self.order or 2, "given by the caller")
+            reason = self._check_given(self.mesh)
+            choice = mesh_choice.MeshChoice(self.mesh, self.order or 2, reason)
         element(choice.mesh, choice.order)  # names an order that does not exist before any work
         object.__setattr__(self, "choice", choice)
 
@@ -135,7 +135,8 @@ class FrequencyDiffusion:
     def _goal(self) -> float:
         return mesh_choice.MESH_RTOL.get(self.model.dim, 1e-2) if self.mesh_rtol is None else self.mesh_rtol
 
-    def _check_given(self, mesh: Mesh) -> None:
+    def _check_given(self, mesh: Mesh) -> str:
+        """Insist that a mesh can be used; what the statistics say about it."""
         if self.mesh_rtol is not None and self.mesh_control == "chosen":
             raise ValueError(
                 "mesh_rtol guides the automatic choice of a mesh: give either it or a mesh, or "
@@ -143,11 +144,19 @@ class FrequencyDiffusion:
             )
         if self.cell is not None:
             raise ValueError("cell guides the automatic choice of a mesh: give either it or a mesh")
+        check_mesh(mesh)
         if mesh.dim() != self.model.dim:
             raise ValueError(f"the mesh has dimension {mesh.dim()}, the model {self.model.dim}")
-        check_mesh(mesh)
-        if self.mesh_control != "refined":
-            mesh_choice.require_resolution(mesh, self.order or 2, self.target)
+        if self.mesh_control != "chosen" and is_curved(mesh):
+            raise ValueError(
+                "cells of second order lose their curves when they are divided: give straight cells, or "
+                'mesh_control="chosen"'
+            )
+        if self.mesh_control == "refined":
+            return "given by the caller"
+        largest = max(mesh_choice.LARGEST_ERROR, self._goal)
+        expected = mesh_choice.require_resolution(mesh, self.order or 2, self.target, largest)
+        return f"given by the caller; expected error of the initial spectrum {expected:.1g}"
 
     def solve(
         self, times: ArrayLike, rtol: float = 1e-6, propagator: Propagator | None = None
@@ -284,6 +293,7 @@ class FrequencyDiffusion:
                 mesh=self.choice.reason,
                 memory=sum(p.memory for p in parts),
             ),
+            mesh_given=self.mesh is not None,
         )
         return solution, float(np.sqrt(2 * _energy(mass, columns)))
 

@@ -209,7 +209,7 @@ def locate(mesh: Mesh, points: ArrayLike) -> tuple[IndexArray, FloatArray]:
 def probe_matrix(
     basis: Basis,
     points: ArrayLike,
-    outside: Literal["raise", "zero", "nan"] = "raise",
+    outside: Literal["raise", "zero", "nan"] | float = "raise",
     locator: Locator | None = None,
 ) -> csr_matrix:
     """Build the matrix that takes a vector of unknowns to the values of its field at given points.
@@ -220,8 +220,9 @@ def probe_matrix(
         Of a scalar element.
     points : array_like
         Shape ``(n, dim)``; ``(n,)`` when the mesh is one-dimensional.
-    outside : {"raise", "zero", "nan"}
-        What the field is where there is no mesh.
+    outside : {"raise", "zero", "nan"} or float
+        What the field is where there is no mesh. A matrix gives 0 (rows without entries) or NaN there, whatever
+        the unknowns are, so these are the only numbers.
     locator : Locator, optional
         Of the same mesh, to be built once for several sets of points.
 
@@ -235,20 +236,19 @@ def probe_matrix(
     TypeError
         If the element is not scalar or the cells are of an unknown shape.
     ValueError
-        If a point lies outside the mesh and ``outside`` is ``"raise"``, or ``outside`` is another word.
+        If a point lies outside the mesh and ``outside`` is ``"raise"``, or ``outside`` is another word or number.
     """
     from scipy.sparse import csr_matrix
 
-    if outside not in ("raise", "zero", "nan"):
-        raise ValueError(f'outside is {outside!r}; it must be "raise", "zero" or "nan"')
+    empty = _row_outside(outside)
     cells, local = (locator or Locator(basis.mesh))(points)
     missing = np.flatnonzero(cells < 0)
-    if len(missing) and outside == "raise":
+    if len(missing) and empty is None:
         raise ValueError(_outside_message(as_points(points, local.shape[1]), missing, basis.mesh))
     known = cells >= 0
     values = shape_values(basis, cells[known], local[known])
     unknowns = basis.dofs.element_dofs[:, cells[known]].T
-    count = np.where(known, unknowns.shape[1], 1 if outside == "nan" else 0)
+    count = np.where(known, unknowns.shape[1], 1 if empty == "nan" else 0)
     start = np.concatenate([[0], np.cumsum(count)])
     data = np.full(start[-1], np.nan)
     index = np.zeros(start[-1], dtype=unknowns.dtype)
@@ -293,11 +293,11 @@ def shape_values(basis: Basis, cells: IndexArray, local: FloatArray) -> FloatArr
         block = slice(start, start + _BLOCK)
         for i in range(basis.Nbfun):
             fields = element.gbasis(mapping, local[block].T[:, :, None], i, tind=cells[block])
-            if len(fields) != 1 or np.shape(fields[0].value) != (len(cells[block]), 1):
+            if len(fields) != 1 or np.shape(fields[0]) != (len(cells[block]), 1):
                 raise TypeError(
                     f"{type(element).__name__} is not a scalar element; evaluate its components separately"
                 )
-            values[block, i] = fields[0].value[:, 0]
+            values[block, i] = np.asarray(fields[0])[:, 0]
     return values
 
 
@@ -317,6 +317,19 @@ def vertex_element(mesh: Mesh) -> Any:
 
     elements = (ElementLineP1, ElementTriP1, ElementQuad1, ElementTetP1, ElementHex1)
     return next(element() for element in elements if element.refdom is mesh.refdom)
+
+
+def _row_outside(outside: str | float) -> Literal["zero", "nan"] | None:
+    """What the row of a point outside holds, None where it must not be."""
+    if outside == "raise":
+        return None
+    if outside == "zero" or (not isinstance(outside, str) and outside == 0):
+        return "zero"
+    if outside == "nan" or (not isinstance(outside, str) and np.isnan(outside)):
+        return "nan"
+    raise ValueError(
+        f'outside is {outside!r}; it must be "raise", "zero" or "nan", for a matrix gives no other number'
+    )
 
 
 def _fresh(element: Any, count: int) -> Any:
@@ -340,5 +353,5 @@ def _outside_message(points: FloatArray, missing: IndexArray, mesh: Mesh) -> str
     return (
         f"{len(missing)} of {len(points)} points lie outside the mesh, the first is point {missing[0]} at "
         f"({first}); the bounding box of the mesh is {box}. "
-        'Use a larger mesh, or outside="zero" or outside="nan"'
+        "Use a larger mesh, or say by outside= what the field is there"
     )

@@ -17,7 +17,8 @@ import numpy as np
 from fefreq._arrays import FloatArray
 from fefreq.meshes import CELLS, box, cell_of
 from fefreq.models import Model
-from fefreq.targets import Target
+from fefreq.propagators import SMALLEST_RTOL
+from fefreq.targets import OUTSIDE_BANDWIDTH, Target
 
 if TYPE_CHECKING:
     from skfem import Mesh
@@ -32,6 +33,8 @@ OUTSIDE_DENSITY = 1e-6
 # Error leaks from a band like exp(-distance / sqrt(D / c)): after this many lengths 6e-6 is left.
 LEAK_LENGTHS = 12.0
 LARGEST_AUTOMATIC = 4_000_000
+# A given mesh is refused if it would get more than this share of the initial spectrum wrong.
+LARGEST_ERROR = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def automatic(
     ------
     ValueError
         If the rule asks for more than four million unknowns, the dimension is above 3, or the tolerance is not
-        between 0 and 1.
+        below 1 or below what double precision reaches.
     """
     if target.dim not in CELLS:
         raise ValueError(
@@ -88,9 +91,10 @@ def automatic(
         )
     cell = cell_of(target.dim, cell)
     rtol = MESH_RTOL[target.dim] if rtol is None else rtol
-    if not 0 < rtol < 1:
+    if not SMALLEST_RTOL <= rtol < 1:
         raise ValueError(
-            f"mesh_rtol is {rtol}; it must lie between 0 and 1, such as {MESH_RTOL[target.dim]:g}"
+            f"mesh_rtol is {rtol}; it must be below 1 and at least {SMALLEST_RTOL:g} in double precision, such as "
+            f"{MESH_RTOL[target.dim]:g}"
         )
     order = ORDER[target.dim] if order is None else order
     band = target.bandwidth
@@ -115,33 +119,60 @@ def automatic(
     return MeshChoice(box(reach, size, model.breakpoints, cell), order, reason)
 
 
-def require_resolution(mesh: Mesh, order: int, target: Target) -> None:
-    """Insist that the elements of a given mesh can follow the oscillations of the spectrum at all.
+def require_resolution(mesh: Mesh, order: int, target: Target, largest: float = LARGEST_ERROR) -> float:
+    """Insist that the elements of a given mesh can follow the oscillations of the spectrum.
+
+    The rule of the automatic choice is read backwards in every cell, and the cells count as much as the energy of
+    the spectrum in them. Measured errors are within a factor of three of it.
+
+    Parameters
+    ----------
+    mesh : skfem.Mesh
+    order : int
+        Polynomial degree of the elements.
+    target : Target
+    largest : float
+        Largest error that is accepted.
+
+    Returns
+    -------
+    float
+        Relative error in the L2 norm to be expected of the initial spectrum on this mesh; 0 if the mesh lies
+        beyond the band of the target.
 
     Raises
     ------
     ValueError
-        If the error of the initial spectrum would be as large as the spectrum; the message gives the size that
-        the elements need.
+        If it is above the largest one; the message gives the size that the elements need.
     """
     corners = mesh.p[:, mesh.t]
-    lower, upper = corners.min(axis=1), corners.max(axis=1)
-    band = target.bandwidth[:, None]
-    seen = np.all((lower <= band) & (upper >= -band), axis=0)
-    if not np.any(seen):
-        return  # the band lies outside, where the error stays
-    size = np.max((upper - lower)[:, seen], axis=1)
+    sizes = corners.max(axis=1) - corners.min(axis=1)
+    # Anywhere in the cells: their centres may all be zeros of the spectrum of data in a box.
+    within = np.random.default_rng(0).dirichlet(np.ones(len(mesh.t)), sizes.shape[1])
+    at = np.einsum("dkc,ck->cd", corners, within)
+    spectrum = target.spectrum(at).reshape(sizes.shape[1], -1)
+    energies = np.prod(sizes, axis=0) * np.sum(np.abs(spectrum) ** 2, axis=1)
+    if np.sum(energies) <= OUTSIDE_BANDWIDTH * target.energy:
+        return 0.0
     distance = target.mean_distance(2 * (order + 1))
-    phase = 2 * np.pi * distance * size
-    if np.max(phase) > _largest_phase(order, 1.0):
-        wanted = MESH_RTOL[target.dim]
-        with np.errstate(divide="ignore"):
-            needed = float(np.min(_largest_phase(order, wanted) / (2 * np.pi * distance)))
+    waves = _error_of_phase(order, 2 * np.pi * distance[:, None] * sizes)
+    squares = np.minimum(np.sum(waves**2, axis=0), 1.0)
+    expected = float(np.sqrt(np.sum(energies * squares) / np.sum(energies)))
+    if expected > largest:
+        needed = {}
+        for rtol in (MESH_RTOL[target.dim], largest):
+            phase = _largest_phase(order, rtol / sqrt(target.dim))
+            with np.errstate(divide="ignore"):
+                needed[rtol] = float(np.min(phase / (2 * np.pi * distance)))
         raise ValueError(
             f"the mesh does not resolve the target, whose data lie at a mean distance of {_list(distance)} from the "
-            f"origin: its spectrum oscillates within elements of {_list(size)} cycles. Elements of order {order} "
-            f"must be no longer than {needed:.2g} for a relative error of {wanted:g}"
+            f"origin: its spectrum oscillates within elements of up to {_list(sizes.max(axis=1))} cycles, for an "
+            f"expected error of {expected:.0%}. Elements of order {order} must be no longer than "
+            + ", and ".join(
+                f"{_down(size)} for a relative error of {rtol:g}" for rtol, size in needed.items()
+            )
         )
+    return expected
 
 
 def _density_radius(model: Model) -> float:
@@ -162,14 +193,25 @@ def _leak(model: Model, band: FloatArray) -> float:
 
 
 def _largest_phase(order: int, rtol: float) -> float:
-    """Largest ``k h`` at which ``exp(i k ξ)`` on an element of size h is approximated to ``rtol``.
+    """Largest ``k h`` at which ``exp(i k ξ)`` on an element of size h is approximated to ``rtol``."""
+    return float((rtol / _error_of_phase(order, np.ones(1))[0]) ** (1 / (order + 1)))
+
+
+def _error_of_phase(order: int, phase: FloatArray) -> FloatArray:
+    """Relative error at which ``exp(i k ξ)`` on an element of size h is approximated, from ``k h``.
 
     The best polynomial of degree p leaves ``(k h)^(p+1) (p+1)! / ((2p+2)! √(2p+3))`` in the mean square;
     continuity across elements costs a little more, for which the factor 2 stands.
     """
     p = order
     constant = 2 * factorial(p + 1) / (factorial(2 * p + 2) * sqrt(2 * p + 3))
-    return float((rtol / constant) ** (1 / (p + 1)))
+    return np.asarray(constant * phase ** (p + 1))
+
+
+def _down(size: float) -> str:
+    """Two digits of a size, rounded down, so that it is small enough."""
+    digits = 1 - int(np.floor(np.log10(size)))
+    return f"{np.floor(size * 10.0**digits) / 10.0**digits:.2g}"
 
 
 def _list(values: FloatArray) -> str:

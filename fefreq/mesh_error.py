@@ -144,7 +144,7 @@ def _values(block: Basis, dofs: FloatArray) -> FloatArray:
     """Values at the quadrature points of a block, ``(cells, points)``."""
     total = np.zeros(np.shape(block.dx))
     for i, unknowns in enumerate(block.element_dofs):
-        total += dofs[unknowns][:, None] * block.basis[i][0].value
+        total += dofs[unknowns][:, None] * np.asarray(block.basis[i][0])
     return total
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from fefreq._arrays import ComplexArray, FloatArray, as_points
 from fefreq.assembly import light_basis
 from fefreq.fields import Stats, sample_field
+from fefreq.locate import Locator, probe_matrix
+from fefreq.mesh_checks import mesh_kinds
 from fefreq.models import Model, Parity
 from fefreq.propagators import Result
 from fefreq.targets import Target
@@ -44,6 +46,8 @@ class MeshSolution:
         What the error was at time 0, in position.
     result : Result
     stats : Stats
+    mesh_given : bool
+        Whether the mesh was given, and not chosen to hold every frequency that changes.
     """
 
     times: FloatArray
@@ -55,38 +59,57 @@ class MeshSolution:
     target: Target
     result: Result
     stats: Stats
+    mesh_given: bool = False
 
     @cached_property
     def basis(self) -> Basis:
         """The finite-element basis of ``dofs``, without quadrature data."""
         return light_basis(self.mesh, self.order)
 
-    def at(self, frequencies: ArrayLike) -> ComplexArray:
-        """Spectrum of the error at all times.
+    @cached_property
+    def locator(self) -> Locator:
+        """Finds the cells of points, built at the first question."""
+        return Locator(self.mesh)
 
-        Outside the mesh the error keeps its initial spectrum: the mesh ends where no frequency is drawn, or
-        beyond the band of the target.
+    def at(
+        self, frequencies: ArrayLike, outside: Literal["raise", "initial"] | float | None = None
+    ) -> ComplexArray:
+        """Spectrum of the error at all times.
 
         Parameters
         ----------
         frequencies : array_like, shape (F, d)
             In cycles per unit length.
+        outside : {"raise", "initial"} or float, optional
+            What the error is outside the mesh: an error is raised, its initial spectrum at all times, or a
+            number such as NaN. By default the initial spectrum outside a mesh that was chosen, which ends where
+            no frequency is drawn or beyond the band of the target; and ``"raise"`` outside one that was given,
+            about which nobody knows.
 
         Returns
         -------
         ndarray of complex, shape (T, F) or (T, F, channels)
-        """
-        from fefreq.locate import locate, probe_matrix
 
+        Raises
+        ------
+        ValueError
+            If a point lies outside the mesh and must not; the message names the first and the extent of the mesh.
+        """
+        if outside is None:
+            outside = "raise" if self.mesh_given else "initial"
+        if isinstance(outside, str) and outside not in ("raise", "initial"):
+            raise ValueError(f'outside is {outside!r}; it must be "raise", "initial" or a number such as nan')
         points = as_points(frequencies, self.model.dim, "frequencies")
-        cells, _ = locate(self.mesh, points)
-        inside = cells >= 0
+        probe = probe_matrix(self.basis, points, "raise" if outside == "raise" else "zero", self.locator)
         dofs = self.dofs.reshape(*self.dofs.shape[:2], -1)
         flat = np.moveaxis(dofs, 1, 0).reshape(dofs.shape[1], -1)
-        probed = probe_matrix(self.basis, points[inside]) @ flat
-        values = np.empty((len(points), len(self.times), dofs.shape[2]), dtype=np.complex128)
-        values[inside] = probed.reshape(-1, len(self.times), dofs.shape[2])
-        values[~inside] = self.target.spectrum(points[~inside]).reshape(-1, 1, dofs.shape[2])
+        values: ComplexArray = np.asarray(probe @ flat, dtype=np.complex128)
+        values = values.reshape(len(points), len(self.times), dofs.shape[2])
+        beyond = np.diff(probe.indptr) == 0  # rows without entries
+        if outside == "initial":
+            values[beyond] = self.target.spectrum(points[beyond]).reshape(-1, 1, dofs.shape[2])
+        elif not isinstance(outside, str):
+            values[beyond] = outside
         return np.moveaxis(values, 0, 1).reshape(len(self.times), len(points), *self.dofs.shape[2:])
 
     def until(self, time: float) -> MeshSolution:
@@ -147,6 +170,7 @@ class MeshSolution:
                 "mesh_type": type(self.mesh).__name__,
                 "order": self.order,
                 "model": model_to_json(self.model),
+                "mesh_given": int(self.mesh_given),
                 "result": self.result.name,
                 "stats": json.dumps(self.stats.to_dict()),
                 **attributes,
@@ -157,32 +181,21 @@ class MeshSolution:
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> MeshSolution:
         """Rebuild a solution from what :meth:`save` wrote."""
-        import skfem
-
         from fefreq.storage import model_from_json, target_from_dataset
 
         attrs = dataset.attrs
-        kinds = {
-            k.__name__: k
-            for k in (
-                skfem.MeshLine1,
-                skfem.MeshTri1,
-                skfem.MeshQuad1,
-                skfem.MeshTet1,
-                skfem.MeshHex1,
-            )
-        }
         stats = json.loads(attrs["stats"])
         return cls(
             times=dataset.time.values,
             dofs=dataset.dofs_re.values + 1j * dataset.dofs_im.values,
             energy=dataset.energy.values,
-            mesh=kinds[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
+            mesh=mesh_kinds()[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
             order=int(attrs["order"]),
             model=model_from_json(attrs["model"]),
             target=target_from_dataset(dataset),
             result=Result[attrs["result"]],
             stats=Stats.from_dict(stats),
+            mesh_given=bool(attrs.get("mesh_given", 0)),
         )
 
     def write(self, path: str | Path) -> Path:
@@ -200,11 +213,15 @@ class MeshSolution:
         """
         from fefreq.paraview import SeriesWriter, Visualisation, write_xdmf
 
+        path = Path(path)
+        if path.suffix not in (".pvd", ".xdmf"):
+            raise ValueError(
+                f"{path.name} must end in .pvd or .xdmf, for these are the series that are written"
+            )
         view = Visualisation(self.basis)
         constant = self._coefficients(np.ascontiguousarray(view.points[:, : self.model.dim]))
         columns = self.dofs.reshape(*self.dofs.shape[:2], -1)
         names = ["error"] if self.dofs.ndim == 2 else [f"error_{i}" for i in range(columns.shape[2])]
-        path = Path(path)
         if path.suffix == ".xdmf":
             values = np.stack([view.matrix @ dofs for dofs in columns])
             still = {name: np.tile(array, (len(values), 1)) for name, array in constant.items()}

@@ -11,12 +11,13 @@ True
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from fefreq import ball_mesh, mesh_axes
 from fefreq._arrays import FloatArray
+from fefreq.memory import require_memory
 
 if TYPE_CHECKING:
     from skfem import Element, Mesh
@@ -28,7 +29,14 @@ CELLS: dict[int, tuple[Cell, ...]] = {
     2: ("quadrilateral", "triangle"),
     3: ("hexahedron", "tetrahedron"),
 }
-_MOST_REFINEMENTS = 9
+# Bytes that making a mesh takes, per box of its grid.
+_BYTES: dict[Cell, float] = {
+    "line": 50.0,
+    "triangle": 140.0,
+    "quadrilateral": 100.0,
+    "tetrahedron": 420.0,
+    "hexahedron": 160.0,
+}
 
 
 def interval(half_width: float, size: float, breakpoints: tuple[float, ...] = ()) -> Mesh:
@@ -73,12 +81,12 @@ def box(
     Raises
     ------
     ValueError
-        If a length is not positive, ``d`` is above 3, the cells have another dimension, or the growth is not
-        above 1.
+        If a length is not positive, ``d`` is above 3, the cells have another dimension, the growth is not
+        above 1, or the mesh does not fit into memory.
     """
     import skfem
 
-    widths = np.asarray(half_widths, dtype=np.float64)
+    widths = np.atleast_1d(np.asarray(half_widths, dtype=np.float64))
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), widths.shape)
     if not (np.all(widths > 0) and np.all(sizes > 0) and np.all(np.isfinite(widths))):
         raise ValueError(
@@ -91,9 +99,22 @@ def box(
         raise ValueError(
             f"a graded mesh needs a smallest element above 0 and a growth above 1, not {smallest} and {growth}"
         )
+    pieces = [
+        mesh_axes.even(w, h, breakpoints)
+        if smallest is None
+        else mesh_axes.growing(w, smallest, h, growth, breakpoints)
+        for w, h in zip(widths.tolist(), sizes.tolist(), strict=True)
+    ]
+    sides = 1 if smallest is None else 2
+    counts = [sides * sum(piece.count for piece in axis) for axis in pieces]
+    require_memory(
+        _BYTES[cell] * float(np.prod(counts)) + 50.0 * sum(counts),
+        f"a mesh of {' × '.join(f'{count:.3g}' for count in counts)} boxes",
+        f"use elements larger than {np.min(sizes if smallest is None else np.minimum(sizes, smallest)):.3g}",
+    )
     axes = [
-        _nodes(w, h, breakpoints) if smallest is None else _graded(w, smallest, h, growth, breakpoints)
-        for w, h in zip(widths, sizes, strict=True)
+        mesh_axes.join(axis) if smallest is None else mesh_axes.mirrored(mesh_axes.join(axis))
+        for axis in pieces
     ]
     kinds = {
         "line": skfem.MeshLine,
@@ -109,7 +130,7 @@ def ball(radius: float, size: float, dim: int) -> Mesh:
     """Mesh of the ball around the origin: an interval, a disc of triangles or a ball of tetrahedra.
 
     Cells have straight sides with the outer vertices on the sphere, so a shell as thin as
-    ``size² / 8 radius`` stays outside.
+    ``size² / 8 radius`` stays outside. They are of about one size, see :mod:`fefreq.ball_mesh`.
 
     Parameters
     ----------
@@ -121,24 +142,23 @@ def ball(radius: float, size: float, dim: int) -> Mesh:
     Raises
     ------
     ValueError
-        If a length is not positive, there is no such dimension, or the size would take millions of cells.
+        If a length is not positive, there is no such dimension, or the mesh does not fit into memory.
     """
-    import skfem
-
     if not (np.isfinite(radius) and radius > 0 and size > 0):
         raise ValueError(f"radius {radius} and element size {size} of a ball must be positive and finite")
     if dim not in CELLS:
         raise ValueError(f"balls exist in 1, 2 and 3 dimensions, not {dim}")
     if dim == 1:
         return interval(radius, size)
-    for refinements in range(_MOST_REFINEMENTS - 2 * (dim == 3)):
-        unit = skfem.MeshTri.init_circle(refinements) if dim == 2 else skfem.MeshTet.init_ball(refinements)
-        if radius * longest_side(unit) <= size:
-            return type(unit)(radius * unit.p, unit.t)
-    raise ValueError(
-        f"a ball of radius {radius:g} by cells of {size:g} takes millions of them; use cells of at least "
-        f"{radius * longest_side(unit):.2g}"
+    shells = np.ceil(ball_mesh.LONGEST[dim] * radius / size)
+    cells = ball_mesh.FAN[dim] * max(float(shells), 1.0) ** dim
+    require_memory(
+        ball_mesh.BYTES[dim] * cells,
+        f"a ball of {cells:.3g} cells",
+        f"use cells larger than {size:.3g}",
     )
+    unit = ball_mesh.unit_ball(dim, max(int(shells), 1))
+    return unit.scaled(radius)
 
 
 def cell_of(dim: int, cell: str | None) -> Cell:
@@ -199,40 +219,3 @@ def element(mesh: Mesh, order: int) -> Element:
     raise ValueError(
         f"{type(mesh).__name__} is not a mesh of lines, triangles, quadrilaterals, tetrahedra or hexahedra"
     )
-
-
-def _distinct(breakpoints: tuple[float, ...], half_width: float) -> list[float]:
-    """Breakpoints inside, sorted; those that agree up to rounding count once, or cells would have no size."""
-    room = 1e-9 * half_width
-    kept: list[float] = []
-    for point in sorted(breakpoints):
-        if point < half_width - room and (not kept or point > kept[-1] + room):
-            kept.append(point)
-    return kept
-
-
-def _nodes(half_width: float, size: float, breakpoints: tuple[float, ...]) -> FloatArray:
-    inner = _distinct(breakpoints, half_width)
-    corners = np.unique([-half_width, *(-b for b in inner), *inner, half_width])
-    pieces = [
-        np.linspace(a, b, max(1, int(np.ceil((b - a) / size - 1e-9))) + 1) for a, b in pairwise(corners)
-    ]
-    return np.unique(np.concatenate(pieces))
-
-
-def _graded(
-    half_width: float, smallest: float, largest: float, growth: float, breakpoints: tuple[float, ...]
-) -> FloatArray:
-    """Nodes whose distances grow geometrically from the origin, symmetric, with breakpoints among them."""
-    positive = [0.0]
-    length = min(smallest, largest)
-    corners = [*_distinct(breakpoints, half_width), half_width]
-    for corner in corners:
-        begin, lengths = positive[-1], [length]
-        while begin + sum(lengths) < corner * (1 - 1e-12):
-            lengths.append(min(lengths[-1] * growth, largest))
-        # Shrinking all by one factor makes the last one end at the corner.
-        steps = np.array(lengths) * (corner - begin) / sum(lengths)
-        positive += [*(begin + np.cumsum(steps)[:-1]).tolist(), corner]
-        length = min(float(steps[-1]) * growth, largest)
-    return np.concatenate([-np.array(positive[:0:-1]), positive])

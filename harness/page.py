@@ -10,15 +10,15 @@ import io
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from fefreq import plots
 from fefreq.plots.axes import DPI
-from fefreq.storage import write_text
+from fefreq.storage import atomic, write_text
 from harness.outcome import Verdict
 
 LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarray")
@@ -101,9 +101,8 @@ class Page:
             lstrip_blocks=True,
         )
         images = {
-            id(picture): _embedded(picture.draw())
-            for section in self.sections
-            for picture in section.pictures
+            id(picture): "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+            for picture, content in zip(self._pictures.values(), self._images.values(), strict=True)
         }
         page = environment.get_template("report.html").render(
             page=self,
@@ -115,11 +114,7 @@ class Page:
 
     def figures(self) -> dict[str, Figure]:
         """All figures, by the names of pictures and, where they have one, of their sections."""
-        return {
-            f"{section.name}-{picture.name}" if section.name else picture.name: picture.draw()
-            for section in self.sections
-            for picture in section.pictures
-        }
+        return {name: picture.draw() for name, picture in self._pictures.items()}
 
     def save_figures(self, folder: str | Path) -> list[Path]:
         """Write every figure as PNG to a folder that exists.
@@ -129,9 +124,25 @@ class Page:
         FileExistsError
             If one of the files exists.
         """
-        return [
-            plots.save_figure(figure, Path(folder) / f"{name}.png") for name, figure in self.figures().items()
-        ]
+        paths = []
+        for name, content in self._images.items():
+            paths.append(Path(folder) / f"{name}.png")
+            with atomic(paths[-1]) as temporary:
+                temporary.write_bytes(content)
+        return paths
+
+    @property
+    def _pictures(self) -> dict[str, Picture]:
+        return {
+            f"{section.name}-{picture.name}" if section.name else picture.name: picture
+            for section in self.sections
+            for picture in section.pictures
+        }
+
+    @cached_property
+    def _images(self) -> dict[str, bytes]:
+        """All figures as PNG: drawn once, for the page and for files of their own."""
+        return {name: _png(picture.draw()) for name, picture in self._pictures.items()}
 
 
 def versions() -> dict[str, str]:
@@ -139,8 +150,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
-def _embedded(figure: Figure) -> str:
-    """A figure as the address of an image that contains it."""
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()

@@ -1,9 +1,12 @@
 """The diffusion equation against exact solutions (THEORY section 6)."""
 
+import re
+
 import numpy as np
 import pytest
 import skfem
 from numpy.polynomial import Legendre
+from scipy import special
 
 import fefreq
 from fefreq import meshes
@@ -273,6 +276,103 @@ def test_saved_solutions_come_back_the_same(tmp_path, gaussian_model, tones_targ
     assert loaded.target.grid.shape == (512,)
     with pytest.raises(FileExistsError, match="exists already"):
         solution.save(tmp_path / "run.nc")
+
+
+def test_points_outside_a_given_mesh_are_named(tmp_path, gaussian_model, tones_target):
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target, mesh=meshes.interval(2.0, 0.05)).solve(
+        [0, 1e4]
+    )
+    for field in (solution, fefreq.load(solution.save(tmp_path / "run.nc")), solution.until(1e5)):
+        assert field.at([1.0, -2.0]).shape == (2, 2)
+        assert field.at(np.zeros((0, 1))).shape == (2, 0)
+        with pytest.raises(ValueError, match=r"2 of 3 points .* point 1 at \(7\).* \[-2, 2\].*outside="):
+            field.at([1.0, 7.0, -3.0])
+    inside = solution.at([1.0])
+    for outside, value in ((0.5, 0.5), (np.nan, np.nan), ("initial", tones_target.spectrum([7.0])[0])):
+        values = solution.at([7.0, 1.0], outside=outside)
+        np.testing.assert_array_equal(values[:, 0], np.full(2, value, dtype=complex))
+        np.testing.assert_array_equal(values[:, 1], inside[:, 0])
+    with pytest.raises(ValueError, match="outside is 'zero'; it must be"):
+        solution.at([1.0], outside="zero")
+
+
+def test_points_outside_a_mesh_that_was_chosen_can_be_refused(gaussian_model, tones_target):
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1.0])
+    with pytest.raises(ValueError, match=r"1 of 2 points .* point 1 at \(1e\+06\)"):
+        solution.at([0.0, 1e6], outside="raise")
+
+
+def test_the_statistics_say_how_well_a_given_mesh_resolves_the_target(gaussian_model, tones_target):
+    solution = fefreq.FrequencyDiffusion(
+        gaussian_model, tones_target, mesh=meshes.interval(15.0, 0.7), mesh_control="estimated"
+    ).solve([0.0])
+    stated = re.match(
+        r"given by the caller; expected error of the initial spectrum ([0-9.e-]+)", solution.stats.mesh
+    )
+    assert solution.stats.mesh_error[0] / 3 < float(stated[1]) < 3 * solution.stats.mesh_error[0]
+
+
+def curved_disc(radius, refinements):
+    disc = skfem.MeshTri2.init_circle(refinements)
+    return skfem.MeshTri2(radius * disc.doflocs, disc.t)
+
+
+def test_curved_cells_hold_the_order_of_the_elements_on_a_disc():
+    # On a disc without flux J0(k r) decays at the rate c + D k², with k R = 3.8317 the first zero of J1.
+    R, diffusion, damping, t = 2.0, 0.3, 0.25, 0.7
+    k = special.jn_zeros(1, 1)[0] / R
+    decay = np.exp(-(damping + diffusion * k**2) * t)
+    mode = lambda x: special.j0(k * np.hypot(*x))  # noqa: E731
+    errors = {}
+    for kind, build in (
+        ("curved", curved_disc),
+        ("straight", lambda R, n: skfem.MeshTri.init_circle(n).scaled(R)),
+    ):
+        for refinements in (2, 3):
+            basis, values = propagate(
+                Given(flat(diffusion), flat(damping), 2), build(R, refinements), 2, mode, [t]
+            )
+            errors[kind, refinements] = l2_error(basis, values[0], lambda x: decay * mode(x))
+    assert abs(np.log2(errors["curved", 2] / errors["curved", 3]) - 3) < 0.3
+    assert errors["straight", 3] > 5 * errors["curved", 3]
+
+
+def test_solutions_on_curved_cells_are_evaluated_and_come_back_from_files(tmp_path):
+    def f(x):
+        return np.exp(-np.sum(x**2, axis=1) / (2 * 0.15**2)) * np.cos(2 * np.pi * x[:, 0])
+
+    target = fefreq.Target.from_function(f, [(-1, 1)] * 2, 24)
+    model = fefreq.FourierFeatures(fefreq.Gaussian(2.0, dim=2), rates=fefreq.Rates(frequency=0.0))
+    mesh, times = curved_disc(3.0, 4), np.array([0.0, 20.0])
+    solution = fefreq.FrequencyDiffusion(model, target, mesh=mesh).solve(times, rtol=1e-8)
+    angles = np.linspace(0, 2 * np.pi, 73)
+    rim = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    xi = np.concatenate(
+        [2.999 * rim, 1.5 * rim]
+    )  # between the chords of 64 sides and the circle, and well inside
+    assert np.min(np.abs(mesh.p[:, mesh.boundary_nodes()]).max(axis=0)) > 2
+    exact = target.spectrum(xi) * np.exp(-np.outer(times, model.density.pdf(xi)))
+    np.testing.assert_allclose(solution.at(xi), exact, atol=0.01 * np.abs(exact).max())
+    loaded = fefreq.load(solution.save(tmp_path / "run.nc"))
+    assert type(loaded.mesh) is skfem.MeshTri2
+    np.testing.assert_array_equal(loaded.at(xi), solution.at(xi))
+    with pytest.raises(ValueError, match=r"1 of 1 points .* \(3\.01, 0\)"):
+        loaded.at([[3.01, 0.0]])
+    with pytest.raises(ValueError, match="lose their curves"):
+        fefreq.FrequencyDiffusion(model, target, mesh=mesh, mesh_control="refined")
+
+
+@pytest.mark.parametrize("mesh", ["a.msh", skfem.MeshWedge1()])
+def test_what_is_no_mesh_is_refused_at_once(gaussian_model, tones_target, mesh):
+    with pytest.raises(TypeError, match="mesh"):
+        fefreq.FrequencyDiffusion(gaussian_model, tones_target, mesh=mesh)
+
+
+@pytest.mark.parametrize("name", ["x.vtu", "x"])
+def test_series_of_another_ending_are_refused(tmp_path, gaussian_model, tones_target, name):
+    solution = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1])
+    with pytest.raises(ValueError, match=r"must end in \.pvd or \.xdmf"):
+        solution.write(tmp_path / name)
 
 
 def test_dataset_has_labels_and_units(gaussian_model, tones_target):

@@ -222,7 +222,9 @@ def test_the_error_names_the_number_the_first_point_and_the_box():
         probe_matrix(basis, points)
 
 
-@pytest.mark.parametrize(("outside", "value"), [("zero", 0.0), ("nan", np.nan)])
+@pytest.mark.parametrize(
+    ("outside", "value"), [("zero", 0.0), ("nan", np.nan), (0.0, 0.0), (0, 0.0), (float("nan"), np.nan)]
+)
 def test_outside_the_field_is_what_was_asked_for(outside, value):
     basis = skfem.Basis(skfem.MeshTri(), skfem.ElementTriP2())
     field = basis.project(lambda x: 1 + x[0]) * (1 - 2j)
@@ -275,6 +277,7 @@ def test_no_points_give_a_matrix_without_rows():
     ("change", "error", "sentence"),
     [
         ({"outside": "ignore"}, ValueError, "outside is 'ignore'"),
+        ({"outside": 1.0}, ValueError, "outside is 1.0; .* a matrix gives no other number"),
         ({"points": [[0.0, 0.0, 0.0]]}, ValueError, r"\(n, 2\)"),
         ({"points": [[np.nan, 0.0]]}, ValueError, "finite"),
         (
