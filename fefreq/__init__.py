@@ -23,10 +23,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Gaussian": "densities",
     "Laplace": "densities",
+    "LogUniform": "densities",
     "Mixture": "densities",
+    "PositionalEncoding": "densities",
     "StudentT": "densities",
     "Tabulated": "densities",
     "Uniform": "densities",
+    "DeepFourierFeatures": "models",
     "FourierFeatures": "models",
     "MultiScaleSine": "models",
     "Rates": "models",
@@ -38,17 +41,23 @@ _HOMES = {
     "PointSolution": "point_solution",
     "RationalKrylov": "rational_krylov",
     "DenseOracle": "propagators",
+    "DensityDesign": "design_result",
+    "design_density": "design",
     "ImplicitSteps": "implicit_steps",
     "Result": "propagators",
     "ErrorField": "fields",
     "half_life": "fields",
     "largest_rate": "kernel_operator",
     "load": "storage",
+    "recommend_scale": "initialisation",
+    "Recommendation": "recommendation",
 }
 
 __all__ = [
     "ConvergenceError",
+    "DeepFourierFeatures",
     "DenseOracle",
+    "DensityDesign",
     "ErrorField",
     "FourierFeatures",
     "FrequencyDiffusion",
@@ -56,35 +65,53 @@ __all__ = [
     "ImplicitSteps",
     "KernelFlow",
     "Laplace",
+    "LogUniform",
     "MeshSolution",
     "Mixture",
     "MultiScaleSine",
     "PointSolution",
+    "PositionalEncoding",
     "Rates",
     "RationalKrylov",
+    "Recommendation",
     "Result",
     "StudentT",
     "Tabulated",
     "Target",
     "Uniform",
     "__version__",
+    "design_density",
     "half_life",
     "largest_rate",
     "load",
+    "recommend_scale",
 ]
 
 if TYPE_CHECKING:
-    from fefreq.densities import Gaussian, Laplace, Mixture, StudentT, Tabulated, Uniform
+    from fefreq.densities import (
+        Gaussian,
+        Laplace,
+        LogUniform,
+        Mixture,
+        PositionalEncoding,
+        StudentT,
+        Tabulated,
+        Uniform,
+    )
+    from fefreq.design import design_density
+    from fefreq.design_result import DensityDesign
     from fefreq.diffusion import ConvergenceError, FrequencyDiffusion
     from fefreq.fields import ErrorField, half_life
     from fefreq.implicit_steps import ImplicitSteps
+    from fefreq.initialisation import recommend_scale
     from fefreq.kernel_flow import KernelFlow
     from fefreq.kernel_operator import largest_rate
     from fefreq.mesh_solution import MeshSolution
-    from fefreq.models import FourierFeatures, MultiScaleSine, Rates
+    from fefreq.models import DeepFourierFeatures, FourierFeatures, MultiScaleSine, Rates
     from fefreq.point_solution import PointSolution
     from fefreq.propagators import DenseOracle, Result
     from fefreq.rational_krylov import RationalKrylov
+    from fefreq.recommendation import Recommendation
     from fefreq.storage import load
     from fefreq.targets import Target
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fefreq.console import check_fresh, make_fresh, one_sentence, show_version
+from fefreq.console import check_fresh, collected_warnings, make_fresh, one_sentence, show_version
 
 app = typer.Typer(
     name="fefreq",
@@ -44,6 +44,63 @@ def solve(
         for name, prediction in predictions.items():
             typer.echo(summary(name, prediction))
         typer.echo(f"written to {output}")
+
+
+@app.command()
+def recommend(
+    file: Annotated[
+        Path, typer.Argument(help="image, array (.npy, NaN where samples are missing) or table (.csv)")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="new or empty folder for the results")],
+    bounds: Annotated[
+        list[str] | None,
+        typer.Option(help="LOW,HIGH of every axis, or once for the longest one; -1,1 by default"),
+    ] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(help="scales to try, in cycles per unit length of the bounds, such as 1,2,4,8"),
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="gaussian (default), uniform, laplace, student-t or log-uniform; may be repeated"),
+    ] = None,
+    hidden_layers: Annotated[int, typer.Option(help="layers between the features and the output")] = 3,
+    activation: Annotated[str, typer.Option(help="relu, erf or sine")] = "relu",
+    holdout: Annotated[
+        str | None, typer.Option(help="alternate samples of a grid, or the share that is held out at random")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="image or .npy array that is 0 where samples are missing")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of a random holdout")] = 0,
+    until: Annotated[
+        float | None, typer.Option(help="training time at which to judge; late by default")
+    ] = None,
+) -> None:
+    """Predict which scale of Fourier features suits data best, without training."""
+    with one_sentence("fefreq"):
+        from rich.console import Console
+
+        from fefreq.recommendation_report import answer, flatness, rich_table
+        from fefreq.recommending import Wishes, advise, write_recommendation
+
+        check_fresh(output)
+        wishes = Wishes(
+            bounds or (),
+            scales,
+            family or ("gaussian",),
+            hidden_layers,
+            activation,
+            holdout,
+            mask,
+            seed,
+            until,
+        )
+        with collected_warnings("fefreq") as warned:
+            advice = advise(file, wishes)
+        write_recommendation(advice, make_fresh(output), file.name, warned)
+        Console(soft_wrap=True).print(rich_table(advice))
+        typer.echo(f"{answer(advice)} {flatness(advice)}\nwritten to {output}")
 
 
 def main() -> None:

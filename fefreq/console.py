@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,18 @@ def fail(program: str, error: Exception, status: int) -> None:
     text = " ".join(str(error).split())
     print(f"{program}: {text}", file=sys.stderr)
     raise SystemExit(status) from error
+
+
+@contextmanager
+def collected_warnings(program: str) -> Iterator[list[str]]:
+    """Turn warnings meant for users into sentences on standard error, and collect them."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield found
+    for warning in caught:
+        found.append(str(warning.message))
+        print(f"{program}: warning: {warning.message}", file=sys.stderr)
 
 
 def show_version(wanted: bool) -> None:

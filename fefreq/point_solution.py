@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq._arrays import ComplexArray, FloatArray, as_points
+from fefreq._arrays import ComplexArray, FloatArray, as_points, real_array
+from fefreq.error_curves import ErrorCurves
 from fefreq.fields import sample_field
 from fefreq.kernel_operator import largest_rate, make_products
 from fefreq.models import Model
@@ -155,22 +157,72 @@ class PointSolution:
         at = as_points(points, self.model.dim)
         if not extrapolate:
             require_inside(at, self.target)
-        columns = _columns(self.integrals) * self.target.weights
-        result = np.zeros((len(columns), len(at)))
-        if len(at):
-            trained = self.target.weights > 0
-            if self.target.grid is None and not trained.all():
-                sources, columns = self.target.points[trained], np.ascontiguousarray(columns[:, trained])
-            else:
-                sources = self.target.points
-            products = make_products(self.model, sources, self.target.grid, at)
-            for part in _batches(len(columns), max(columns.shape[1], len(at))):
-                result[part] = products.apply(columns[part])
+        result = np.zeros((len(self.times) * (self.target.channels or 1), len(at)))
+        for part, rows in self._learned(at):
+            result[part] = rows
         return _uncolumns(result, self.values.shape)
+
+    def held_out(self, points: ArrayLike, values: ArrayLike, extrapolate: bool = False) -> ErrorCurves:
+        """Errors at unseen points, beside those at the trained ones, at all times.
+
+        Parameters
+        ----------
+        points : array_like, shape (p, d)
+        values : array_like, shape (p,) or (p, channels)
+            What the network should say there: the output before training subtracted, as in the target.
+        extrapolate : bool
+            Whether points outside the bounds of the data are meant.
+
+        Raises
+        ------
+        ValueError
+            If there are no points, values do not belong to them, or points lie outside the bounds of the data and
+            ``extrapolate`` is false.
+        """
+        at, wanted = as_points(points, self.model.dim), real_array(values, "held-out values")
+        expected = (len(at), *self.values.shape[2:])
+        if len(at) == 0 or wanted.shape != expected:
+            raise ValueError(
+                f"held-out values have shape {wanted.shape}; {len(at)} points need {expected}, and at least one point"
+            )
+        if not extrapolate:
+            require_inside(at, self.target)
+        channels = self.target.channels or 1
+        rows = wanted.reshape(len(at), channels).T
+        squares = np.empty(len(self.times) * channels)
+        for part, learned in self._learned(at):
+            difference = learned - rows[np.arange(part.start, part.start + len(learned)) % channels]
+            squares[part] = np.mean(difference**2, axis=1)
+        return ErrorCurves(self.times, self._trained_mse(), squares.reshape(-1, channels).mean(axis=1))
+
+    def _trained_mse(self) -> FloatArray:
+        trained = self.target.weights > 0
+        squares = np.square(_columns(self.values)[:, trained]).mean(axis=1)
+        return np.asarray(squares.reshape(len(self.times), -1).mean(axis=1))
+
+    def _learned(self, at: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """What the network has learned at points, in batches of the rows ``(T · channels, p)``."""
+        if len(at) == 0:
+            return
+        columns = _columns(self.integrals) * self.target.weights
+        trained = self.target.weights > 0
+        if self.target.grid is None and not trained.all():
+            sources, columns = self.target.points[trained], np.ascontiguousarray(columns[:, trained])
+        else:
+            sources = self.target.points
+        products = make_products(self.model, sources, self.target.grid, at)
+        for part in _batches(len(columns), max(columns.shape[1], len(at))):
+            yield part, products.apply(columns[part])
 
     def until(self, time: float) -> PointSolution:
         """The solution at the times up to a given one only."""
-        kept = self.times <= time
+        return self._kept(self.times <= time)
+
+    def at_last(self) -> PointSolution:
+        """The solution at the last time only."""
+        return self._kept(np.arange(len(self.times)) == len(self.times) - 1)
+
+    def _kept(self, kept: NDArray[np.bool_]) -> PointSolution:
         return dataclasses.replace(
             self,
             times=self.times[kept],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fefreq._arrays import FloatArray, real_array
 
@@ -28,18 +29,29 @@ def read_samples(path: Path, dim: int | None = None) -> Samples:
         If the file is neither, is damaged, holds objects, or an image has transparency.
     """
     if path.suffix.lower() == ".npy":
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise ValueError(
-                f"{path} is no readable .npy array of numbers: it is damaged, or holds objects (a pickle), which are "
-                "never loaded; save it with numpy.save as an array of floats"
-            ) from error
-        values = real_array(array, f"the values in {path.name}")
+        values = real_array(read_array(path), f"the values in {path.name}")
         return Samples(values, values.ndim if dim is None else dim)
     if dim not in (None, 2):
         raise ValueError(f"{path.name} is an image, whose box has 2 bounds, not {dim}")
     return Samples(read_image(path), 2)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read a ``.npy`` array of whatever numbers.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or holds objects.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(
+            f"{path} is no readable .npy array of numbers: it is damaged, or holds objects (a pickle), which are "
+            "never loaded; save it with numpy.save as an array of floats"
+        ) from error
+    return array
 
 
 def read_image(path: Path) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -56,8 +57,19 @@ def write_text(path: Path, text: str, overwrite: bool = False) -> Path:
 def write_netcdf(dataset: xr.Dataset, path: Path, overwrite: bool = False) -> Path:
     """Write a dataset as NetCDF atomically; a complex variable becomes two real ones, ``_re`` and ``_im``."""
     with atomic(path, overwrite) as temporary:
-        split_complex(dataset).to_netcdf(temporary, engine="h5netcdf")
+        temporary.write_bytes(netcdf_content(split_complex(dataset)))
     return path
+
+
+def netcdf_content(dataset: xr.Dataset) -> memoryview:
+    """Content of a NetCDF file, made in memory: where a disk is full the HDF5 library may crash."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    content = io.BytesIO()
+    with h5netcdf.File(content, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
+    return content.getbuffer()
 
 
 def split_complex(dataset: xr.Dataset) -> xr.Dataset:

@@ -16,24 +16,41 @@ from typing import TYPE_CHECKING
 
 # Where each public name lives. Modules load on first use, so that the command line starts fast.
 _HOMES = {
+    "Checkpoints": "checkpoints",
     "Run": "runs",
     "compare": "comparison",
     "error_split": "split",
+    "fourier_frequencies_": "initialisers",
     "run_experiment": "pipeline",
+    "sweep": "sweeps",
     "train": "runs",
     "train_module": "module_training",
     "write_outcome": "results",
 }
 
-__all__ = ["Run", "compare", "error_split", "run_experiment", "train", "train_module", "write_outcome"]
+__all__ = [
+    "Checkpoints",
+    "Run",
+    "compare",
+    "error_split",
+    "fourier_frequencies_",
+    "run_experiment",
+    "sweep",
+    "train",
+    "train_module",
+    "write_outcome",
+]
 
 if TYPE_CHECKING:
+    from harness.checkpoints import Checkpoints
     from harness.comparison import compare
+    from harness.initialisers import fourier_frequencies_
     from harness.module_training import train_module
     from harness.pipeline import run_experiment
     from harness.results import write_outcome
     from harness.runs import Run, train
     from harness.split import error_split
+    from harness.sweeps import sweep
 
 
 def __getattr__(name: str) -> object:

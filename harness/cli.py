@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fefreq.console import check_fresh, make_fresh, one_sentence, show_version
-from harness.presets import preset_names, preset_path
+from fefreq.console import make_fresh, one_sentence, show_version
+from harness.presets import is_quick, preset_names, preset_path
+from harness.sweep_command import sweep
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,18 +44,33 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="new or empty folde
 def run(
     experiment: Annotated[Path, typer.Argument(help="experiment file (TOML), or the name of a preset")],
     output: Output,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="let a run that was interrupted go on in its folder")
+    ] = False,
 ) -> None:
     """Carry out an experiment: report.html, data, ParaView files and manifest.json."""
     with one_sentence("harness"):
         from harness.files import carry_out, find, read_file
         from harness.progress import RichProgress
+        from harness.run_folder import REPORT, RunFolder
 
         path = find(experiment)
         described = read_file(path)
-        check_fresh(output)
-        outcome = carry_out(described, RichProgress())
-        report = outcome.write(make_fresh(output))
+        folder = RunFolder.open(output, described, resume)
         console = wide_console()
+        if folder.finished:
+            console.print(
+                f"this run is finished already; report: {output / REPORT}", highlight=False, soft_wrap=True
+            )
+            return
+        try:
+            outcome = carry_out(described, RichProgress(), folder.checkpoints)
+            report = folder.publish(outcome.write)
+        except KeyboardInterrupt:
+            if not folder.checkpoints.folder.is_dir():
+                raise
+            print(f"harness: interrupted; {output} keeps what was done: go on with --resume", file=sys.stderr)
+            raise SystemExit(130) from None
         _print_verdicts(console, {path.stem: outcome.verdicts})
         console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
@@ -75,9 +92,8 @@ def validate(
         from harness.progress import RichProgress
         from harness.studies import StudyResult
 
-        files = {name: read_file(preset_path(name)) for name in names or preset_names()}
-        if not (names or everything):
-            files = {name: described for name, described in files.items() if not described.on_request}
+        chosen = names or [name for name in preset_names() if everything or is_quick(name)]
+        files = {name: read_file(preset_path(name)) for name in chosen}
         if output is not None:
             make_fresh(output)
         console = wide_console()
@@ -102,6 +118,9 @@ def validate(
             raise SystemExit(1)
 
 
+app.command()(sweep)
+
+
 @app.command("list")
 def list_presets() -> None:
     """List the presets and the questions they answer."""
@@ -109,12 +128,12 @@ def list_presets() -> None:
         from rich.console import Console
         from rich.table import Table
 
-        from harness.files import read_file
+        from fefreq.experiment_files import read_toml
 
         table = Table("preset", "question", "", box=None)
         for name in preset_names():
-            described = read_file(preset_path(name))
-            table.add_row(name, described.question, "on request" if described.on_request else "")
+            content = read_toml(preset_path(name))
+            table.add_row(name, content["question"], "on request" if content.get("on_request") else "")
         Console().print(table)
 
 

@@ -13,12 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from harness.networks import Network, Parameters, gradients
 
 if TYPE_CHECKING:
+    from harness.recording import State
     from harness.runs import Run
 
 # Cosines and sines are kept between the forward and the backward half of a step up to this size; a wider
@@ -193,6 +195,24 @@ class Descent:
         self.residual = self._values - self._waves.synthesise(self._amplitudes)
         self.loss = self._measured_loss()
         self._require_finite(bool((self.loss <= self._bound).all()))
+
+    def state(self) -> State:
+        """What has changed since the start, as arrays on the processor."""
+        blocks = {f"parameter.{name}": block for name, block in self.parameters.items()}
+        tensors = {**blocks, "residual": self.residual}
+        counters = {"time": np.array(self.time), "steps": np.array(self.steps)}
+        return {**{name: tensor.cpu().numpy() for name, tensor in tensors.items()}, **counters}
+
+    def restore(self, state: State) -> None:
+        """Go back to where :meth:`state` was taken."""
+        for name, block in self.parameters.items():
+            block.copy_(torch.from_numpy(state[f"parameter.{name}"]))
+        frequencies, self._amplitudes = self.network.waves(self.parameters)
+        self._waves.place(frequencies)
+        # Not recomputed: at the start of an antisymmetric network it is exactly the target.
+        self.residual = torch.from_numpy(state["residual"]).to(self._values)
+        self.loss = self._measured_loss()
+        self.time, self.steps = float(state["time"]), int(state["steps"])
 
     def _measured_loss(self) -> Tensor:
         return 0.5 * (self._weights * self.residual**2).sum(dim=(1, 2))

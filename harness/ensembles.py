@@ -7,7 +7,7 @@ transform are left to networks so large that they keep them busy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ from harness.architectures import network_for
 from harness.descent import DensePlaneWaves, Descent
 from harness.networks import ensemble_parameters
 from harness.progress import Progress
-from harness.transforms import NEURONS_FOR_THREADS, PlanOptions, TransformedPlaneWaves, transforms_win
+from harness.recording import State, joined, separated
+from harness.transform_plans import PlanOptions
+from harness.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves, transforms_win
 
 if TYPE_CHECKING:
     from harness.runs import Method, Trainer
@@ -43,12 +45,18 @@ class Ensemble:
         Descents that go on at the same time.
     threads : int
         Threads of the arithmetic inside each.
+    intervals : list of Interval
+        The steps between snapshots.
+    shape : tuple of int
+        Of the data, ``(n,)`` or ``(n, channels)``.
     """
 
     descents: tuple[Descent, ...]
     method: Method
     workers: int
     threads: int
+    intervals: list[Interval]
+    shape: tuple[int, ...]
 
     @classmethod
     def of(cls, settings: Trainer) -> Ensemble:
@@ -65,14 +73,15 @@ class Ensemble:
             torch.as_tensor(np.ascontiguousarray(array.T), dtype=dtype, device=device)
             for array in (target.points, target.values.reshape(len(target.points), -1), target.weights)
         )
+        way = settings.intervals, target.values.shape
         data = points, values, weights, settings.start == "antisymmetric"
         threads = torch.get_num_threads()
         if _resolved(settings, frequencies) == "dense":
             descent = Descent(network, parameters, DensePlaneWaves(points), *data)
-            return cls((descent,), "dense", 1, threads)
+            return cls((descent,), "dense", 1, threads, *way)
         workers = min(settings.seeds, threads)
         inner = threads // workers if neurons >= NEURONS_FOR_THREADS else 1
-        options = PlanOptions(dtype, inner)
+        options = PlanOptions(dtype, inner, device=settings.device)
         with arithmetic_threads(inner):
             descents = tuple(
                 Descent(
@@ -83,52 +92,69 @@ class Ensemble:
                 )
                 for member in range(settings.seeds)
             )
-        return cls(descents, "transform", workers, inner)
-
-    @property
-    def batches(self) -> int:
-        """How many descents report every step."""
-        return len(self.descents)
+        return cls(descents, "transform", workers, inner, *way)
 
     @property
     def residuals(self) -> FloatArray:
-        """Residuals of all networks, shape ``(S, C, n)``."""
-        return np.concatenate([descent.residual.double().cpu().numpy() for descent in self.descents])
+        """Residuals of all networks, shape ``(S, n)`` or ``(S, n, channels)``."""
+        residuals = np.concatenate([descent.residual.double().cpu().numpy() for descent in self.descents])
+        # The networks put channels before points.
+        return np.moveaxis(residuals, 1, 2).reshape(-1, *self.shape)
 
     @property
     def losses(self) -> FloatArray:
         """Losses of all networks, shape ``(S,)``."""
         return np.concatenate([descent.loss.double().cpu().numpy() for descent in self.descents])
 
-    def run(self, interval: Interval, progress: Progress) -> None:
-        """Take the steps of an interval.
+    @property
+    def steps_left(self) -> int:
+        """Steps of all descents until the last snapshot."""
+        return sum(self._goal(len(self.intervals) - 1) - descent.steps for descent in self.descents)
+
+    def advance(self, snapshot: int, progress: Progress, pause: Callable[[], bool]) -> bool:
+        """Step until a snapshot, or until ``pause`` is true; say whether the snapshot has been reached.
 
         Raises
         ------
         DivergenceError
             As soon as one network diverges.
         """
+        goal, rate = self._goal(snapshot), self.intervals[snapshot].rate
         stop, lock = Event(), Lock()
 
         def descend(descent: Descent) -> None:
-            for _ in range(interval.steps):
-                if stop.is_set():
-                    return
-                descent.step(interval.rate)
+            while descent.steps < goal and not stop.is_set():
+                descent.step(rate)
                 with lock:
                     progress.advance()
+                    if pause():
+                        stop.set()
 
         with arithmetic_threads(self.threads):
             if self.workers == 1:
                 for descent in self.descents:
                     descend(descent)
-                return
-            with ThreadPoolExecutor(self.workers) as pool:
-                try:
-                    list(pool.map(descend, self.descents))
-                finally:
-                    # After an error or an interrupt the others end with their present step.
-                    stop.set()
+            else:
+                with ThreadPoolExecutor(self.workers) as pool:
+                    try:
+                        list(pool.map(descend, self.descents))
+                    finally:
+                        # After an error or an interrupt the others end with their present step.
+                        stop.set()
+        return all(descent.steps == goal for descent in self.descents)
+
+    def state(self) -> State:
+        """Parameters, residuals and counters of all descents."""
+        return joined([descent.state() for descent in self.descents])
+
+    def restore(self, state: State) -> None:
+        """Go back to where ``state`` was taken."""
+        with arithmetic_threads(self.threads):
+            for descent, one in zip(self.descents, separated(state, len(self.descents)), strict=True):
+                descent.restore(one)
+
+    def _goal(self, snapshot: int) -> int:
+        return sum(interval.steps for interval in self.intervals[: snapshot + 1])
 
 
 def _resolved(settings: Trainer, frequencies: torch.Tensor) -> Method:

@@ -68,10 +68,12 @@ def carry_out(
     ValueError
         If data, networks and settings do not go together; before any long work.
     """
+    from fefreq.console import collected_warnings
     from harness.pipeline import run_experiment
     from harness.studies import Study
 
     if isinstance(described, Study):
-        described.prepare()
+        with collected_warnings("harness"):
+            described.prepare()
         return described.carry_out(progress, checkpoints)
-    return run_experiment(described, progress)
+    return run_experiment(described, progress, checkpoints)

@@ -24,7 +24,6 @@ that of ``N`` itself.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -47,11 +46,11 @@ from harness.optimisers import (
     steps_to_counts,
     steps_to_times,
 )
-from harness.progress import NullProgress, Progress
+from harness.progress import Progress
 from harness.runs import DEFAULT_SHARE, Device, Precision, Run, Setting
 
 if TYPE_CHECKING:
-    from harness.stacked import Stacked
+    from harness.checkpoints import Checkpoints
 
 ModuleStart = Literal["centred", "plain"]
 
@@ -104,81 +103,41 @@ class ModuleTrainer:
         object.__setattr__(self, "intervals", intervals)
         object.__setattr__(self, "times", times)
 
-    def train(self, progress: Progress | None = None) -> Run:
-        """Train all networks from the start.
+    def train(self, progress: Progress | None = None, checkpoints: Checkpoints | None = None) -> Run:
+        """Train all networks from the start, or from where checkpoints have kept them.
 
         Raises
         ------
         DivergenceError
             A ``FloatingPointError``: a loss is not finite, or grew without bound under full-batch descent. Its
             attribute ``run`` has the snapshots before.
+        OSError
+            If a checkpoint cannot be written.
+        ValueError
+            If the checkpoints are of another experiment or version, or damaged.
         """
-        from harness.descent import DivergenceError
+        from harness.recording import record
+        from harness.stacked import Groups
 
-        progress = NullProgress() if progress is None else progress
-        begin = time.perf_counter()
-        groups = self._groups()
-        initial = self._gathered([group.residual() for group in groups])
-        snapshots: list[FloatArray] = []
-        losses: list[FloatArray] = []
-
-        def recorded() -> Run:
-            done = len(snapshots)
-            shape = (self.seeds, done, *self.target.values.shape)
-            counts = np.array([len(sizes) for sizes in self.intervals], dtype=np.int64)
-            return Run(
-                model=self.spec,
-                target=self.target,
-                times=np.asarray(self.times)[:done],
-                residuals=np.stack(snapshots, axis=1) if done else np.empty(shape),
-                initial_residuals=initial,
-                losses=np.stack(losses, axis=1) if done else np.empty(shape[:2]),
-                steps=np.cumsum(counts)[:done],
-                rates=np.array([sizes.mean() if len(sizes) else 0.0 for sizes in self.intervals])[:done],
-                width=self.spec.width,
-                seeds=self.seeds,
-                learning_rate=self.schedule.peak,
-                method="autograd",
-                seconds=time.perf_counter() - begin,
-                metadata=self._metadata(),
-            )
-
-        progress.start("training", len(groups) * sum(len(sizes) for sizes in self.intervals))
-        try:
-            for sizes in self.intervals:
-                residuals = []
-                for group in groups:
-                    for size in sizes:
-                        group.step(float(size))
-                        progress.advance()
-                    residuals.append(group.residual())
-                snapshots.append(self._gathered(residuals))
-                losses.append(self._losses(snapshots[-1]))
-        except DivergenceError as error:
-            run = recorded()
-            kept = f"the last one is at t = {run.times[-1]:g}" if len(run.times) else "there was none yet"
-            stated = DivergenceError(f"{error}; snapshots are kept, {kept}; use a smaller learning rate")
-            stated.run = run
-            raise stated from error
-        finally:
-            progress.finish()
-        return recorded()
-
-    def _groups(self) -> list[Stacked]:
-        from harness.stacked import Stacked, members_together
-
-        points = self.batch or len(self.target.points)
-        size = self.together or members_together(self.spec, points, self.target.channels or 1, self.device)
-        members = range(self.seeds)
-        return [Stacked(self, members[first : first + size]) for first in range(0, self.seeds, size)]
-
-    def _gathered(self, residuals: list[FloatArray]) -> FloatArray:
-        """Shape ``(S, *values.shape)``."""
-        return np.concatenate(residuals).reshape(self.seeds, *self.target.values.shape)
-
-    def _losses(self, residuals: FloatArray) -> FloatArray:
-        squares = residuals.reshape(*residuals.shape[:2], -1) ** 2
-        return np.asarray(0.5 * np.einsum("n,snc->s", self.target.weights, squares))
+        groups = Groups(self)
+        initial = groups.residuals
+        plan = Run(
+            model=self.spec,
+            target=self.target,
+            times=np.asarray(self.times),
+            residuals=initial[:, None][:, :0],
+            initial_residuals=initial,
+            losses=np.empty((self.seeds, 0)),
+            steps=np.cumsum([len(sizes) for sizes in self.intervals]),
+            rates=np.array([sizes.mean() if len(sizes) else 0.0 for sizes in self.intervals]),
+            width=self.spec.width,
+            seeds=self.seeds,
+            learning_rate=self.schedule.peak,
+            method="autograd",
+            seconds=0.0,
+            metadata={**self._metadata(), "together": groups.together},
+        )
+        return record(plan, groups, progress, checkpoints)
 
     def _check(self) -> None:
         if not isinstance(self.spec, ModuleSpec):
@@ -257,6 +216,7 @@ class ModuleTrainer:
             "optimiser": json.dumps(asdict(self.optimiser)),  # type: ignore[call-overload]
             "schedule": json.dumps(asdict(self.schedule)),  # type: ignore[call-overload]
             "batch": self.batch or len(self.target.points),
+            "compile": self.compile,
             "threads": torch.get_num_threads(),
             **{f"{name} version": version(name) for name in ("fefreq", "numpy", "torch")},
         }
@@ -278,6 +238,7 @@ def train_module(
     compile: bool = False,
     together: int | None = None,
     progress: Progress | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Run:
     """Train networks of any architecture and record their residuals.
 
@@ -317,6 +278,8 @@ def train_module(
         Networks that are trained at a time; by default as many as a cache holds.
     progress : Progress, optional
         Hears of every step.
+    checkpoints : Checkpoints, optional
+        Where training is kept, and from where it goes on if it was interrupted.
 
     Returns
     -------
@@ -328,10 +291,12 @@ def train_module(
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If an argument is unusable.
+        If an argument is unusable, or the checkpoints are of another experiment.
     DivergenceError
         A ``FloatingPointError``: a loss is not finite, or grew without bound under full-batch descent; the message
         names the step, and the attribute ``run`` has the snapshots before.
+    OSError
+        If a checkpoint cannot be written.
     """
     trainer = ModuleTrainer(
         spec,
@@ -349,4 +314,4 @@ def train_module(
         compile,
         together,
     )
-    return trainer.train(progress)
+    return trainer.train(progress, checkpoints)

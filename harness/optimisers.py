@@ -59,7 +59,13 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """``η_k = rate``."""
+    """``η_k = rate``.
+
+    Parameters
+    ----------
+    rate : float
+        Every step.
+    """
 
     rate: float
     kind: Literal["constant"] = field(default="constant", kw_only=True, repr=False)
@@ -128,7 +134,15 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """``η_k = rate · decay^k``, with ``0 < decay ≤ 1``."""
+    """``η_k = rate · decay^k``.
+
+    Parameters
+    ----------
+    rate : float
+        First step.
+    decay : float
+        Ratio of a step to the one before, above 0 and at most 1.
+    """
 
     rate: float
     decay: float
@@ -282,6 +296,12 @@ class Stepper(Protocol):
     def direction(self, gradient: Tensor) -> Tensor:
         """Turn a gradient ``(P,)`` into the direction of the step."""
 
+    def memory(self) -> dict[str, Tensor]:
+        """What is remembered of earlier gradients, by name; empty if there is nothing yet."""
+
+    def recall(self, memory: dict[str, Tensor]) -> None:
+        """Remember what :meth:`memory` gave once."""
+
 
 class Optimiser(ABC):
     """Options of an optimiser."""
@@ -408,6 +428,12 @@ class _Plain:
     def direction(self, gradient: Tensor) -> Tensor:
         return gradient
 
+    def memory(self) -> dict[str, Tensor]:
+        return {}
+
+    def recall(self, memory: dict[str, Tensor]) -> None:
+        pass
+
 
 class _Momentum:
     def __init__(self, options: Sgd) -> None:
@@ -421,6 +447,12 @@ class _Momentum:
         else:
             self._velocity.mul_(momentum).add_(gradient)
         return gradient.add(self._velocity, alpha=momentum) if self._options.nesterov else self._velocity
+
+    def memory(self) -> dict[str, Tensor]:
+        return {} if self._velocity is None else {"velocity": self._velocity}
+
+    def recall(self, memory: dict[str, Tensor]) -> None:
+        self._velocity = memory.get("velocity")
 
 
 class _Moments:
@@ -439,3 +471,14 @@ class _Moments:
         self._square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         scale = self._square.sqrt().div_(math.sqrt(1 - beta2**self._count)).add_(self._options.epsilon)
         return self._mean.div(scale).div_(1 - beta1**self._count)
+
+    def memory(self) -> dict[str, Tensor]:
+        import torch
+
+        if self._mean is None or self._square is None:
+            return {}
+        return {"mean": self._mean, "square": self._square, "count": torch.tensor(self._count)}
+
+    def recall(self, memory: dict[str, Tensor]) -> None:
+        self._mean, self._square = memory.get("mean"), memory.get("square")
+        self._count = int(memory["count"]) if memory else 0

@@ -16,6 +16,7 @@ from fefreq.experiment import Experiment, Training
 from fefreq.fields import ErrorField, frequency_coordinates, half_life
 from fefreq.kernel_flow import KernelFlow
 from fefreq.targets import Target
+from harness.checkpoints import Checkpoints
 from harness.checks import judge
 from harness.comparison import compare
 from harness.outcome import Case, Outcome
@@ -24,7 +25,9 @@ from harness.runs import Trainer
 from harness.split import error_split
 
 
-def run_experiment(experiment: Experiment, progress: Progress | None = None) -> Outcome:
+def run_experiment(
+    experiment: Experiment, progress: Progress | None = None, checkpoints: Checkpoints | None = None
+) -> Outcome:
     """Carry out an experiment: predict on the whole space and on the data, train, compare, judge.
 
     Everything is validated for all models before the first network is trained. Without a ``training`` section
@@ -35,6 +38,8 @@ def run_experiment(experiment: Experiment, progress: Progress | None = None) -> 
     experiment : Experiment
     progress : Progress, optional
         Hears of the training steps.
+    checkpoints : Checkpoints, optional
+        Where training is kept, in a folder for each model, and from where it goes on.
 
     Raises
     ------
@@ -46,7 +51,10 @@ def run_experiment(experiment: Experiment, progress: Progress | None = None) -> 
     experiment.tones(target.dim)
     prepared = {name: _Prepared.of(experiment, name, target) for name in experiment.named_models()}
     clock = Clock()
-    cases = {name: one.carry_out(experiment, clock.named(name), progress) for name, one in prepared.items()}
+    cases = {
+        name: one.carry_out(experiment, clock.named(name), progress, checkpoints and checkpoints.named(name))
+        for name, one in prepared.items()
+    }
     return Outcome(experiment, cases, judge(experiment, cases), clock.seconds)
 
 
@@ -67,7 +75,9 @@ class _Prepared:
             trainer = Trainer(model, target, times=experiment.time_values(), **settings)
         return cls(experiment.pde.problem(model, target), KernelFlow(model, target), trainer)
 
-    def carry_out(self, experiment: Experiment, clock: Clock, progress: Progress) -> Case:
+    def carry_out(
+        self, experiment: Experiment, clock: Clock, progress: Progress, checkpoints: Checkpoints | None
+    ) -> Case:
         problem, flow, model, target = self.problem, self.flow, self.problem.model, self.problem.target
         frequencies = frequency_grid(target, experiment.frequencies.half_width)
         times = experiment.time_values()
@@ -75,7 +85,7 @@ class _Prepared:
         run = None
         if self.trainer is not None:
             with clock.during("training"):
-                run = self.trainer.train(progress)
+                run = self.trainer.train(progress, checkpoints)
             if self.trainer.start == "plain":
                 # A plain start has an output of its own: predictions then start from the measured residual.
                 target = run.initial

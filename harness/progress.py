@@ -8,10 +8,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+
+    from fefreq._arrays import FloatArray
+
+# The losses of more networks than this are summed up by their least, median and largest.
+LOSSES_LISTED = 8
+REFRESHMENTS_PER_SECOND = 4
 
 
 class Progress(Protocol):
@@ -25,6 +32,36 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """End the task, complete or not."""
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A progress that also shows losses. It asks for them when it likes, from another thread."""
+
+    def watch(self, losses: Callable[[], FloatArray]) -> None:
+        """Show what ``losses`` returns, shape ``(S,)``, until the task is finished."""
+
+
+def watch(progress: Progress, losses: Callable[[], FloatArray]) -> None:
+    """Let a progress show losses, if it wants to."""
+    if isinstance(progress, Watcher):
+        progress.watch(losses)
+
+
+def losses_in_words(losses: FloatArray) -> str:
+    """Losses of a few networks one by one, of many by their least, median and largest.
+
+    >>> import numpy as np
+    >>> losses_in_words(np.array([0.012, 0.5]))
+    'loss 1.2e-02 5.0e-01'
+    >>> losses_in_words(np.arange(1.0, 10))
+    'loss of 9: 1.0e+00 to 9.0e+00, median 5.0e+00'
+    """
+    if len(losses) <= LOSSES_LISTED:
+        return "loss " + " ".join(f"{loss:.1e}" for loss in losses)
+    ordered = sorted(losses)
+    middle = ordered[len(ordered) // 2]
+    return f"loss of {len(losses)}: {ordered[0]:.1e} to {ordered[-1]:.1e}, median {middle:.1e}"
 
 
 class NullProgress:
@@ -41,7 +78,7 @@ class NullProgress:
 
 
 class RichProgress:
-    """A bar with the remaining time on standard error; silent where that is no terminal."""
+    """A bar with the remaining time, and losses, on standard error; silent where that is no terminal."""
 
     def __init__(self) -> None:
         self._bars: Bars | None = None
@@ -55,10 +92,23 @@ class RichProgress:
         console = Console(stderr=True)
         if not console.is_terminal:
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=console, transient=True)
-        self._bars.add_task(description, total=total)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        self._bars = Progress(
+            *columns, console=console, transient=True, refresh_per_second=REFRESHMENTS_PER_SECOND
+        )
+        self._bars.add_task(description, total=total, losses="")
         self._bars.start()
+
+    def watch(self, losses: Callable[[], FloatArray]) -> None:
+        """Show losses beside the bar, a few times a second."""
+        if self._bars is not None:
+            self._bars.update(self._bars.task_ids[0], losses=_Live(losses))
 
     def advance(self, count: int = 1) -> None:
         """Move the bar."""
@@ -70,3 +120,13 @@ class RichProgress:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
+
+
+class _Live:
+    """Losses that are asked for whenever they are printed."""
+
+    def __init__(self, losses: Callable[[], FloatArray]) -> None:
+        self._losses = losses
+
+    def __str__(self) -> str:
+        return losses_in_words(self._losses())

@@ -54,7 +54,8 @@ def write_outcome(outcome: Outcome, folder: str | Path) -> Path:
     for name, case in outcome.cases.items():
         write_netcdf(case.split, folder / f"split-{name}.nc")
         if case.run is not None:
-            case.run.save(folder / f"network-{name}.nc")
+            # Data do not tell how long they took, so that interrupted and undisturbed runs leave the same files.
+            dataclasses.replace(case.run, seconds=0.0).save(folder / f"network-{name}.nc")
     write_series(data, folder / "comparison.pvd")
     return _write_page(report(outcome), manifest(outcome), folder)
 

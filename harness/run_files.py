@@ -11,6 +11,7 @@ import numpy as np
 from fefreq.models import Model
 from fefreq.storage import model_from_json, model_to_json, write_netcdf
 from fefreq.targets import Grid, Target
+from harness.checkpoints import Checkpoints
 from harness.modules import ModuleSpec, module_from_json, module_to_json
 from harness.runs import Run
 
@@ -32,7 +33,7 @@ def save(run: Run, path: Path, overwrite: bool = False) -> Path:
 
 
 def load(path: Path) -> Run:
-    """Read a run that was saved.
+    """Read a run that was saved, or as much of one as a folder of checkpoints has.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def load(path: Path) -> Run:
     """
     import xarray as xr
 
+    if path.is_dir():
+        return Checkpoints(path).partial()
     try:
         with xr.open_dataset(path, engine="h5netcdf") as file:
             dataset = file.load()
@@ -71,7 +74,7 @@ def to_dataset(run: Run) -> xr.Dataset:
         coords={"time": ("time", run.times, {"long_name": "training time"})},
         attrs={
             "format": FORMAT,
-            **_network(run.model),
+            **network_attributes(run.model),
             "width": run.width,
             "learning_rate": run.learning_rate,
             "method": run.method,
@@ -104,7 +107,8 @@ def from_dataset(dataset: xr.Dataset) -> Run:
     )
 
 
-def _network(model: Model | ModuleSpec) -> dict[str, str]:
+def network_attributes(model: Model | ModuleSpec) -> dict[str, str]:
+    """What was trained, as text."""
     if isinstance(model, ModuleSpec):
         return {"module": module_to_json(model)}
     return {"model": model_to_json(model)}

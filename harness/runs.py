@@ -15,7 +15,6 @@ True
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -28,11 +27,12 @@ from numpy.typing import ArrayLike, NDArray
 from fefreq._arrays import ComplexArray, FloatArray, as_points
 from fefreq.fields import check_times
 from fefreq.models import Model
+from fefreq.schedules import Interval, schedule
 from fefreq.targets import Target
-from harness.progress import NullProgress, Progress
+from harness.progress import Progress
 
 if TYPE_CHECKING:
-    from harness.ensembles import Ensemble
+    from harness.checkpoints import Checkpoints
     from harness.modules import ModuleSpec
 
 Start = Literal["antisymmetric", "plain"]
@@ -140,7 +140,7 @@ class Run:
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
-        """Read a run that was saved.
+        """Read a run that was saved, or what was recorded so far in a folder of checkpoints.
 
         Raises
         ------
@@ -172,6 +172,8 @@ class Trainer:
     ----------
     rate : float
         The learning rate, chosen if none was given.
+    intervals : list of Interval
+        The steps on the way to every snapshot.
     """
 
     model: Model
@@ -186,6 +188,7 @@ class Trainer:
     device: Device = "cpu"
     method: Method = "auto"
     rate: float = field(init=False)
+    intervals: list[Interval] = field(init=False)
 
     def __post_init__(self) -> None:
         from fefreq.kernel_operator import require_same_dimension
@@ -204,69 +207,48 @@ class Trainer:
             )
         self._require_machine()
         object.__setattr__(self, "rate", self._stable_rate())
+        object.__setattr__(self, "intervals", schedule(self.times, self.rate))
 
-    def train(self, progress: Progress | None = None) -> Run:
-        """Train all networks from the start.
+    def train(self, progress: Progress | None = None, checkpoints: Checkpoints | None = None) -> Run:
+        """Train all networks from the start, or from where checkpoints have kept them.
 
         Raises
         ------
         DivergenceError
             A ``FloatingPointError``: the loss grew without bound. Its attribute ``run`` has the snapshots before.
+        OSError
+            If a checkpoint cannot be written.
+        ValueError
+            If the checkpoints are of another experiment or version, or damaged.
         """
-        from fefreq.schedules import schedule
-        from harness.descent import DivergenceError
         from harness.ensembles import Ensemble
+        from harness.recording import record
 
-        progress = NullProgress() if progress is None else progress
-        begin = time.perf_counter()
-        intervals = schedule(self.times, self.rate)
         ensemble = Ensemble.of(self)
-        initial = self._residuals(ensemble)
-        snapshots: list[FloatArray] = []
-        losses: list[FloatArray] = []
-
-        def recorded() -> Run:
-            done = len(snapshots)
-            shape = (self.seeds, done, *self.target.values.shape)
-            return Run(
-                model=self.model,
-                target=self.target,
-                times=self.times[:done],
-                residuals=np.stack(snapshots, axis=1) if done else np.empty(shape),
-                initial_residuals=initial,
-                losses=np.stack(losses, axis=1) if done else np.empty(shape[:2]),
-                steps=np.cumsum([interval.steps for interval in intervals])[:done],
-                rates=np.array([interval.rate for interval in intervals])[:done],
-                width=self.width,
-                seeds=self.seeds,
-                learning_rate=self.rate,
-                method=ensemble.method,
-                seconds=time.perf_counter() - begin,
-                metadata=self._metadata(),
-            )
-
-        progress.start("training", ensemble.batches * sum(interval.steps for interval in intervals))
-        try:
-            for interval in intervals:
-                ensemble.run(interval, progress)
-                snapshots.append(self._residuals(ensemble))
-                losses.append(ensemble.losses)
-        except DivergenceError as error:
-            error.run = recorded()
-            raise
-        finally:
-            progress.finish()
-        return recorded()
-
-    def _residuals(self, ensemble: Ensemble) -> FloatArray:
-        """Shape ``(S, *values.shape)``; the networks put channels before points."""
-        return np.moveaxis(ensemble.residuals, 1, 2).reshape(self.seeds, *self.target.values.shape)
+        initial = ensemble.residuals
+        plan = Run(
+            model=self.model,
+            target=self.target,
+            times=self.times,
+            residuals=initial[:, None][:, :0],
+            initial_residuals=initial,
+            losses=np.empty((self.seeds, 0)),
+            steps=np.cumsum([interval.steps for interval in self.intervals]),
+            rates=np.array([interval.rate for interval in self.intervals]),
+            width=self.width,
+            seeds=self.seeds,
+            learning_rate=self.rate,
+            method=ensemble.method,
+            seconds=0.0,
+            metadata=self._metadata(),
+        )
+        return record(plan, ensemble, progress, checkpoints)
 
     def _require_machine(self) -> None:
-        if self.method == "transform" and self.device == "cuda":
-            raise ValueError(
-                "fast transforms run on the processor: use device='cpu', or method='dense' with 'cuda'"
-            )
+        if self.method == "transform":
+            from harness.transform_plans import require_transforms
+
+            require_transforms(self.device)
         if self.method == "transform" and self.target.dim > 3:
             raise ValueError(
                 f"fast transforms exist in up to 3 dimensions, but the target has {self.target.dim}: use method='dense'"
@@ -319,6 +301,7 @@ def train(
     device: Device = "cpu",
     method: Method = "auto",
     progress: Progress | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Run:
     """Train networks of finite width by full-batch gradient descent.
 
@@ -351,24 +334,30 @@ def train(
         Where the dense path computes.
     method : {'auto', 'dense', 'transform'}
         Matrix products, ``O(n m)`` a step; non-uniform fast Fourier transforms, ``O(n log n + m)``; or
-        whichever is faster: transforms on the processor, in up to three dimensions, from ``n m = 3e5`` on
-        grids, later for points scattered in several dimensions.
+        whichever is faster: transforms on the processor, in up to three dimensions, from ``n m = 1e5`` on
+        grids, later for points scattered in several dimensions. On CUDA devices transforms are those of cufinufft
+        and must be asked for.
     progress : Progress, optional
         Hears of every step.
+    checkpoints : Checkpoints, optional
+        Where training is kept, and from where it goes on if it was interrupted.
 
     Raises
     ------
     ValueError
-        If an argument is unusable, or the learning rate is not stable; the message states the limit.
+        If an argument is unusable, the learning rate is not stable (the message states the limit), or the
+        checkpoints are of another experiment.
     TypeError
         If a count is no integer, or the model has no network.
     DivergenceError
         A ``FloatingPointError``: the loss grew without bound all the same.
+    OSError
+        If a checkpoint cannot be written.
     """
     trainer = Trainer(
         model, target, width, check_times(times), learning_rate, seeds, seed, start, precision, device, method
     )
-    return trainer.train(progress)
+    return trainer.train(progress, checkpoints)
 
 
 def _require_integer(name: str, value: object, lowest: int) -> None:

@@ -8,7 +8,7 @@ outputs, so the parts of the vector do not mix.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,8 @@ from harness.descent import DIVERGENCE, DivergenceError
 from harness.modules.spec import ModuleSpec
 from harness.networks import generators
 from harness.optimisers import Descent
+from harness.progress import Progress
+from harness.recording import State, joined, separated
 
 if TYPE_CHECKING:
     from harness.module_training import ModuleTrainer
@@ -35,6 +37,76 @@ def members_together(spec: ModuleSpec, points: int, channels: int, device: str) 
     """How many networks are trained at a time at best."""
     parameters = sum(block.size for block in spec.draw(channels, np.random.default_rng(0)).values())
     return max(1, ENTRIES_TOGETHER[device] // max(points * spec.units(), parameters))
+
+
+class Groups:
+    """An ensemble, so many members at a time.
+
+    Parameters
+    ----------
+    settings : ModuleTrainer
+
+    Attributes
+    ----------
+    together : int
+        Members of a group.
+    """
+
+    def __init__(self, settings: ModuleTrainer) -> None:
+        target, members = settings.target, range(settings.seeds)
+        points = settings.batch or len(target.points)
+        self._settings = settings
+        self.together = settings.together or members_together(
+            settings.spec, points, target.channels or 1, settings.device
+        )
+        self._groups = [
+            Stacked(settings, members[first : first + self.together])
+            for first in range(0, settings.seeds, self.together)
+        ]
+
+    @property
+    def residuals(self) -> FloatArray:
+        """Residuals of all members, shape ``(S, n)`` or ``(S, n, channels)``."""
+        residuals = np.concatenate([group.residual() for group in self._groups])
+        return residuals.reshape(self._settings.seeds, *self._settings.target.values.shape)
+
+    @property
+    def losses(self) -> FloatArray:
+        """Losses of all members as of their last step, shape ``(S,)``; in mini-batches, those of the batch."""
+        return np.concatenate([group.losses for group in self._groups])
+
+    @property
+    def steps_left(self) -> int:
+        """Steps of all groups until the last snapshot."""
+        total = sum(len(sizes) for sizes in self._settings.intervals)
+        return sum(total - group.steps for group in self._groups)
+
+    def advance(self, snapshot: int, progress: Progress, pause: Callable[[], bool]) -> bool:
+        """Step until a snapshot, or until ``pause`` is true; say whether the snapshot has been reached.
+
+        Raises
+        ------
+        DivergenceError
+            As soon as one network diverges.
+        """
+        intervals = self._settings.intervals
+        start, sizes = sum(len(before) for before in intervals[:snapshot]), intervals[snapshot]
+        for group in self._groups:
+            for size in sizes[group.steps - start :]:
+                group.step(float(size))
+                progress.advance()
+                if pause():
+                    return all(each.steps == start + len(sizes) for each in self._groups)
+        return True
+
+    def state(self) -> State:
+        """Parameters, counters and what the optimisers remember, of all groups."""
+        return joined([group.state() for group in self._groups])
+
+    def restore(self, state: State) -> None:
+        """Go back to where ``state`` was taken."""
+        for group, one in zip(self._groups, separated(state, len(self._groups)), strict=True):
+            group.restore(one)
 
 
 class Stacked:
@@ -87,15 +159,16 @@ class Stacked:
         self._values = tensor(target.values.reshape(len(target.points), -1)).unsqueeze(0)
         self._forward = torch.compile(self._evaluated) if settings.compile else self._evaluated
         self._stepper = settings.optimiser.begin()
-        self._batches = self._batch_indices() if settings.batch is not None else None
         self.time, self.steps = 0.0, 0
+        self._batches = self._batch_indices() if settings.batch is not None else None
         with torch.no_grad():
             outputs = self._evaluated(self.parameters, self._features, points)
         if settings.start == "centred":
             self._values = self._values + outputs
         self._bound = math.inf
+        residual = self._values - outputs
+        self._last = residual, self._weights
         if isinstance(settings.optimiser, Descent) and settings.batch is None:
-            residual = self._values - outputs
             floor = torch.finfo(dtype).eps * float(self._weights.sum())
             self._bound = DIVERGENCE * (float((0.5 * self._weights * residual**2).sum()) + floor)
 
@@ -115,6 +188,7 @@ class Stacked:
             residual = values - outputs
             slope = residual * -weights
             loss = torch.dot(slope.flatten(), residual.flatten())
+            self._last = residual, weights
         self._require_finite(-0.5 * float(loss))
         (gradient,) = torch.autograd.grad(outputs, self.parameters, slope)
         with torch.no_grad():
@@ -124,6 +198,34 @@ class Stacked:
             self.parameters.sub_(direction, alpha=rate)
         self.time += rate
         self.steps += 1
+
+    @property
+    def losses(self) -> FloatArray:
+        """``½ Σ_j q_j |u(x_j)|²`` of every member before its last step, shape ``(S,)``."""
+        residual, weights = (tensor.double().cpu().numpy() for tensor in self._last)
+        return np.asarray(0.5 * (weights * residual**2).sum(axis=(1, 2)))
+
+    def state(self) -> State:
+        """What has changed since the start, as arrays on the processor."""
+        memory = {f"memory.{name}": tensor for name, tensor in self._stepper.memory().items()}
+        tensors = {"parameters": self.parameters.detach(), **memory}
+        counters = {"time": np.array(self.time), "steps": np.array(self.steps)}
+        return {**{name: tensor.cpu().numpy() for name, tensor in tensors.items()}, **counters}
+
+    def restore(self, state: State) -> None:
+        """Go back to where :meth:`state` was taken."""
+        with torch.no_grad():
+            self.parameters.copy_(torch.from_numpy(state["parameters"]))
+        self._stepper.recall(
+            {
+                name.removeprefix("memory."): torch.from_numpy(array).to(self.parameters.device)
+                for name, array in state.items()
+                if name.startswith("memory.")
+            }
+        )
+        self.time, self.steps = float(state["time"]), int(state["steps"])
+        if self._batches is not None:
+            self._batches = self._batch_indices()
 
     def residual(self) -> FloatArray:
         """``u`` of all members at all points, shape ``(S, n, C)``.
@@ -196,9 +298,12 @@ class Stacked:
         return features, picked(self._points), picked(self._values), share * self._weights[index]
 
     def _batch_indices(self) -> Iterator[Tensor]:
-        settings, epoch = self._settings, 0
+        """Points ``(S, batch)`` of the mini-batches from the present step on."""
+        settings = self._settings
         assert settings.batch is not None
         points = len(settings.target.points)
+        starts = range(0, points - settings.batch + 1, settings.batch)
+        epoch, taken = divmod(self.steps, len(starts))
         while True:
             order = np.stack(
                 [
@@ -207,12 +312,13 @@ class Stacked:
                 ]
             )
             shuffled = torch.as_tensor(order, device=self.parameters.device)
-            for first in range(0, points - settings.batch + 1, settings.batch):
+            for first in starts[taken:]:
                 yield shuffled[:, first : first + settings.batch]
-            epoch += 1
+            epoch, taken = epoch + 1, 0
 
     def _require_finite(self, loss: float) -> None:
         if not loss <= self._bound or not math.isfinite(loss):
             raise DivergenceError(
-                f"training diverged in step {self.steps}, at t = {self.time:g}: the loss is {loss:g}"
+                f"training diverged in step {self.steps}, at t = {self.time:g}: the loss is {loss:g}; use a smaller "
+                "learning rate"
             )

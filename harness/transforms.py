@@ -32,8 +32,10 @@ from harness.transform_plans import PlanOptions, TransformPlan, folded
 # frequencies) along every axis, huge for heavy-tailed densities in two dimensions and more. With its own
 # padding this many complex numbers take a gigabyte or two.
 LARGEST_FINE_GRID = 1 << 24
-# A step with transforms costs as much as this many products of a neuron and a point on the dense path (a grid
-# breaks even earlier, at 1e5), and for scattered points as much as so many, by dimension, per fine grid point.
+# A step with transforms costs as much as this many products of a neuron and a point on the dense path, on a grid (for
+# 16 networks side by side; for one alone less) and for scattered points, and for these as much as so many more, by
+# dimension, per fine grid point.
+PRODUCTS_PER_GRID_STEP = 100_000
 PRODUCTS_PER_STEP = 300_000
 PRODUCTS_PER_FINE_POINT = {1: 15, 2: 40, 3: 100}
 
@@ -132,7 +134,7 @@ def transforms_win(target: Target, frequencies: Tensor) -> bool:
         return False
     products = frequencies.shape[-1] * len(target.points)
     if target.grid is not None:
-        return products >= PRODUCTS_PER_STEP
+        return products >= PRODUCTS_PER_GRID_STEP
     fine = max(fine_grid_size(target.points, v) for v in frequencies.cpu().numpy())
     if fine > LARGEST_FINE_GRID:
         return False

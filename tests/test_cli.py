@@ -183,17 +183,17 @@ def test_list_names_every_preset_with_its_question():
 def test_unknown_presets_are_named():
     result = invoke(harness.cli.app, "validate", "fourier-features-9d")
     assert result.exit_code == 2
-    assert "there are fourier-features-1d" in " ".join(result.stderr.split())
+    assert ", fourier-features-1d, " in " ".join(result.stderr.split())
 
 
 def test_validation_without_names_leaves_out_what_takes_long(monkeypatch):
     ran = []
 
-    def note(experiment, progress):
-        ran.append(experiment.title)
+    def note(described, progress):
+        ran.append(described.title)
         raise ArithmeticError("stop here")
 
-    monkeypatch.setattr("harness.pipeline.run_experiment", note)
+    monkeypatch.setattr("harness.files.carry_out", note)
     assert invoke(harness.cli.app, "validate", "multiscale-2d").exit_code == 1
     assert invoke(harness.cli.app, "validate").exit_code == 1
     assert invoke(harness.cli.app, "validate", "--all").exit_code == 1
@@ -207,9 +207,9 @@ def test_validation_passes_as_shipped_and_fails_when_the_prediction_is_spoiled(m
     trained = []
     train = Trainer.train
 
-    def remembered(self, progress=None):
+    def remembered(self, progress=None, checkpoints=None):
         if not trained:
-            trained.append(train(self, progress))
+            trained.append(train(self, progress, checkpoints))
         return trained[0]
 
     # Both validations look at the same networks, which do not depend on the prediction.

@@ -21,6 +21,7 @@ from fefreq.densities import (
     Density,
     Gaussian,
     Laplace,
+    LogUniform,
     Mixture,
     StudentT,
     Tabulated,
@@ -65,6 +66,7 @@ def cases() -> list[Case]:
             Case(f"ball-{dim}", ball, (even[:3],), radial=True),
             Case(f"student-{dim}", StudentT(0.8, 12.0, dim), (tail,), radial=True),
             Case(f"laplace-{dim}", laplace, (tail,) * dim),
+            Case(f"octaves-{dim}", LogUniform(0.5, 3.0, dim), (np.geomspace(0.5, 3.0, 8),), radial=True),
             Case(
                 f"mixture-{dim}",
                 Mixture((gaussian, box), (3.0, 1.0)),
@@ -174,7 +176,7 @@ def test_quantile_radius_bounds_its_share_of_the_pdf(case: Case) -> None:
     for mass in (0.3, 0.8):
         radius = case.density.radius(mass)
         assert case.density.mass_within(radius) == pytest.approx(mass, rel=1e-9)
-        nodes, weights = polar_rule(np.linspace(0.0, radius, 12), case.density.dim)
+        nodes, weights = polar_rule(np.linspace(case.edges[0][0], radius, 12), case.density.dim)
         assert weights @ case.density.pdf(nodes) == pytest.approx(mass, abs=tolerance)
 
 
@@ -201,7 +203,7 @@ def test_maximum_is_the_supremum_of_the_pdf(case: Case) -> None:
 @every_case
 def test_pdf_jumps_at_the_breakpoints_and_nowhere_else_along_the_axes(case: Case) -> None:
     density, dim = case.density, case.density.dim
-    if isinstance(density, Uniform) and density.shape == "ball" and dim > 1:
+    if case.radial and math.isfinite(density.support_radius) and dim > 1:  # it jumps on spheres
         assert density.breakpoints == ()
         return
     jumps = set()
@@ -252,6 +254,7 @@ def families(scale: float, dim: int) -> list[Density]:
         StudentT(scale, 2.5, dim),
         StudentT(scale, 1000.0, dim),
         Laplace(scale, dim),
+        LogUniform(scale, 5.0 * scale, dim),
         Mixture((Gaussian(scale, dim), Laplace(3.0 * scale, dim)), (1.0, 2.0)),
         Tabulated([[-scale, scale]] * dim, np.ones([2] * dim)),
     ]
@@ -319,6 +322,40 @@ def test_ball_and_box_are_one_in_one_dimension() -> None:
     np.testing.assert_array_equal(box.pdf(xi), ball.pdf(xi))
     assert box.radius(0.3) == pytest.approx(ball.radius(0.3), rel=1e-14) == 0.9
     assert box.breakpoints == ball.breakpoints == (3.0,)
+
+
+def test_log_uniform_transform_is_a_difference_of_cosine_integrals_and_keeps_its_digits_near_zero() -> None:
+    density, z = LogUniform(0.7, 30.0), np.geomspace(1e-4, 50.0, 60)
+    cosine = special.sici(2.0 * np.pi * 30.0 * z)[1] - special.sici(2.0 * np.pi * 0.7 * z)[1]
+    np.testing.assert_allclose(density.characteristic(z), cosine / math.log(30.0 / 0.7), atol=2e-14)
+    # 1 - κ = 2 (πz)² E ξ² to leading order, and E ξ² = (b² - a²) / 2 log(b/a).
+    variance = (30.0**2 - 0.7**2) / (2.0 * math.log(30.0 / 0.7))
+    assert np.mean(density.sample(DRAWS, np.random.default_rng(23)) ** 2) == pytest.approx(variance, rel=0.03)
+    small = 1e-6
+    assert 1.0 - density.characteristic([small])[0] == pytest.approx(
+        2 * (np.pi * small) ** 2 * variance, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5])
+def test_log_uniform_transform_in_any_dimension_is_that_of_spheres_of_every_octave(dim: int) -> None:
+    density, z = LogUniform(0.5, 4.0, dim), np.array([0.0, 0.05, 0.3, 1.7])
+    logs, weights = gauss(np.linspace(math.log(0.5), math.log(4.0), 60))
+
+    def sphere(x: FloatArray) -> FloatArray:
+        return np.asarray(special.hyp0f1(0.5 * dim, -0.25 * x**2))
+
+    expected = [weights @ sphere(2.0 * np.pi * np.exp(logs) * one) / math.log(8.0) for one in z]
+    direction = np.random.default_rng(8).standard_normal(dim)
+    points = np.outer(z, direction / np.linalg.norm(direction))
+    np.testing.assert_allclose(density.characteristic(points), expected, atol=1e-12)
+
+
+def test_log_uniform_gives_every_octave_the_same_mass() -> None:
+    density = LogUniform(1.0, 16.0, 3)
+    assert [density.mass_within(2.0**k) for k in range(-1, 6)] == pytest.approx([0, 0, 0.25, 0.5, 0.75, 1, 1])
+    mixture = Mixture((LogUniform(2.0, 8.0), Gaussian(5.0)), (1.0, 3.0))
+    assert mixture.maximum == pytest.approx(mixture.pdf(np.linspace(0.0, 9.0, 90_001)).max(), rel=1e-9)
 
 
 def test_ball_mass_of_a_square_and_of_laplace_axes_match_geometry_and_quadrature() -> None:
@@ -519,6 +556,12 @@ RNG = np.random.default_rng(0)
         (lambda: Gaussian(1.0, dim=2.0), TypeError, "dim must be an integer, not 2.0"),
         (lambda: StudentT(1.0, df=-1.0), ValueError, "df must be positive"),
         (lambda: Laplace(math.inf), ValueError, "scale must be positive and finite"),
+        (lambda: LogUniform(0.0, 1.0), ValueError, "lower must be positive and finite"),
+        (
+            lambda: LogUniform(4.0, 2.0),
+            ValueError,
+            "upper must be at least 1.001 times lower, but they are 2",
+        ),
         (lambda: Uniform(-1.0), ValueError, "half_width must be positive"),
         (lambda: Uniform(1.0, shape="disc"), ValueError, 'shape must be "box" or "ball"'),
         (lambda: Mixture(()), ValueError, "at least one component"),

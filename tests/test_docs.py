@@ -25,7 +25,10 @@ sys.path.insert(0, str(DOCS / "_ext"))
 import experiment_keys  # noqa: E402
 import presets  # noqa: E402
 
-REFERENCE = experiment_keys.expand((DOCS / "experiments.md").read_text(encoding="utf-8"))
+REFERENCE = "".join(
+    experiment_keys.expand((DOCS / page).read_text(encoding="utf-8"))
+    for page in ("experiments.md", "studies.md")
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -46,7 +49,8 @@ def test_every_key_of_an_experiment_file_is_described(table):
 def test_every_kind_of_table_has_a_section_that_says_what_it_is():
     for table in experiment_keys.tables().values():
         if table.kind:
-            assert re.search(rf'^### `\w+ = {{ kind = "{table.kind}" }}`$', REFERENCE, re.MULTILINE)
+            heading = rf'^### `\w+ = {{ kind = "{table.kind}" }}`$|^## `kind = "{table.kind}"`$'
+            assert re.search(heading, REFERENCE, re.MULTILINE)
             assert table.summary in REFERENCE
 
 

@@ -343,7 +343,7 @@ def test_learning_rate_must_be_below_the_stability_limit(model, target):
         ({"method": "fft"}, ValueError, "'auto', 'dense', 'transform'"),
         ({"precision": "half"}, ValueError, "'float64', 'float32'"),
         ({"device": "tpu"}, ValueError, "'cpu', 'cuda'"),
-        ({"device": "cuda", "method": "transform"}, ValueError, "fast transforms run on the processor"),
+        ({"device": "cuda", "method": "transform"}, ValueError, "cufinufft, which is not installed"),
         ({"model": fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2))}, ValueError, "dim=1"),
     ],
 )

@@ -1,9 +1,10 @@
 """The reference of experiment files, written from the schema that validates them.
 
-A page asks for tables with comments of two forms, each in a line of its own:
+A page asks for tables with comments of three forms, each in a line of its own:
 
 - ``<!-- keys of Times -->``: the keys of one class of the schema;
-- ``<!-- kinds of Experiment.target -->``: a section for every kind of table that a key may hold.
+- ``<!-- kinds of Experiment.target -->``: a section for every kind of table that a key may hold;
+- ``<!-- studies -->``: a section for every kind of study, with all tables that only studies have.
 
 Types, defaults and limits are those of the JSON schema. The meaning of a key is its description there, or what
 the docstring of its class says in ``Parameters`` or ``Attributes``.
@@ -21,10 +22,12 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from fefreq.experiment import Experiment
+from fefreq.experiment_files import Section
+from harness.studies import study_kind, study_kinds
 
 Schema = dict[str, Any]
 
-ROOT = "Experiment"
+_STUDIES = "<!-- studies -->"
 _REQUEST = re.compile(r"^<!-- (keys|kinds) of (\w+)(?:\.(\w+))? -->$", re.MULTILINE)
 _SECTION = re.compile(r"^(\w[\w ]*)\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.DOTALL | re.MULTILINE)
 _ENTRY = re.compile(r"^(\w[\w, ]*?) : [^\n]*\n((?:    [^\n]*\n?)+)", re.MULTILINE)
@@ -78,14 +81,35 @@ def expand(page: str) -> str:
         what, class_name, key = request.groups()
         if what == "keys":
             return f"({_target(class_name)})=\n\n{as_markdown(tables()[class_name])}"
-        sections = [
-            f'({_target(table.name)})=\n### `{key} = {{ kind = "{table.kind}" }}`\n\n'
-            f"{table.summary}\n\n{as_markdown(table)}"
-            for table in kinds(class_name, key)
-        ]
-        return "\n\n".join(sections)
+        return "\n\n".join(_section(key, table) for table in kinds(class_name, key))
 
-    return _REQUEST.sub(answer, page)
+    return _REQUEST.sub(answer, page).replace(_STUDIES, _studies() if _STUDIES in page else "")
+
+
+def _studies() -> str:
+    shown = set(_schema_of(Experiment))
+    sections = []
+    for kind in study_kinds():
+        study = study_kind(kind)
+        table = tables()[study.__name__]
+        sections.append(
+            f'({_target(table.name)})=\n## `kind = "{kind}"`\n\n{table.summary}\n\n{as_markdown(table)}'
+        )
+        shown.add(table.name)
+        waiting = [table.name]
+        while waiting:
+            for key, value in _definitions()[waiting.pop(0)].get("properties", {}).items():
+                for name in _references(value):
+                    if name not in shown:
+                        shown.add(name)
+                        waiting.append(name)
+                        sections.append(_section(key, tables()[name]))
+    return "\n\n".join(sections)
+
+
+def _section(key: str, table: Table) -> str:
+    heading = f'{key} = {{ kind = "{table.kind}" }}' if table.kind else key
+    return f"({_target(table.name)})=\n### `{heading}`\n\n{table.summary}\n\n{as_markdown(table)}"
 
 
 def as_markdown(table: Table) -> str:
@@ -100,8 +124,17 @@ def as_markdown(table: Table) -> str:
 
 @cache
 def _definitions() -> dict[str, Schema]:
-    schema = Experiment.model_json_schema()
-    return {ROOT: schema, **schema["$defs"]}
+    found: dict[str, Schema] = {}
+    for table in (Experiment, *map(study_kind, study_kinds())):
+        for name, schema in _schema_of(table).items():
+            if found.setdefault(name, schema) != schema:
+                raise ValueError(f"two different tables of the schema are called {name}: rename one")
+    return found
+
+
+def _schema_of(table: type[Section]) -> dict[str, Schema]:
+    schema = table.model_json_schema()
+    return {**schema.pop("$defs", {}), table.__name__: schema}
 
 
 def _table(name: str, schema: Schema) -> Table:
@@ -269,5 +302,5 @@ def _insert(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Expand pages as they are read, and read those anew whenever the schema may have changed."""
     app.connect("source-read", _insert)
-    app.connect("env-get-outdated", lambda app, env, added, changed, removed: ["experiments"])
+    app.connect("env-get-outdated", lambda app, env, added, changed, removed: ["experiments", "studies"])
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from fefreq.experiment import read_experiment
+from fefreq.experiment_files import read_toml
 from harness.presets import preset_names, preset_path
 
 REQUEST = "<!-- presets -->"
@@ -13,7 +13,7 @@ REQUEST = "<!-- presets -->"
 def sections() -> str:
     """All presets, in alphabetical order."""
     return "\n\n".join(
-        f"### `{name}`\n\n*{read_experiment(preset_path(name)).question.strip()}*\n\n"
+        f"### `{name}`\n\n*{read_toml(preset_path(name))['question'].strip()}*\n\n"
         f"```toml\n{preset_path(name).read_text(encoding='utf-8')}```"
         for name in preset_names()
     )

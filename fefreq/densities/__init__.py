@@ -23,9 +23,22 @@ from __future__ import annotations
 from fefreq.densities.base import Density
 from fefreq.densities.gaussian import Gaussian
 from fefreq.densities.laplace import Laplace
+from fefreq.densities.log_uniform import LogUniform
 from fefreq.densities.mixture import AnyDensity, Mixture
+from fefreq.densities.positional_encoding import PositionalEncoding
 from fefreq.densities.student_t import StudentT
 from fefreq.densities.tabulated import Tabulated
 from fefreq.densities.uniform import Uniform
 
-__all__ = ["AnyDensity", "Density", "Gaussian", "Laplace", "Mixture", "StudentT", "Tabulated", "Uniform"]
+__all__ = [
+    "AnyDensity",
+    "Density",
+    "Gaussian",
+    "Laplace",
+    "LogUniform",
+    "Mixture",
+    "PositionalEncoding",
+    "StudentT",
+    "Tabulated",
+    "Uniform",
+]

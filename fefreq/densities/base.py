@@ -172,7 +172,7 @@ class Density(ABC):
         positions : ndarray
             Shape ``(k, d)``.
         spacing : float
-            Distance between neighbours along an axis; 0 if the only candidate is the origin.
+            Distance between neighbours along an axis; 0 if ρ is largest at a candidate exactly.
         """
         return np.zeros((1, self.dim)), 0.0
 

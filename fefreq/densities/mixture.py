@@ -15,6 +15,8 @@ from fefreq._schema import ByKind
 from fefreq.densities.base import Density, draws, positive
 from fefreq.densities.gaussian import Gaussian
 from fefreq.densities.laplace import Laplace
+from fefreq.densities.log_uniform import LogUniform
+from fefreq.densities.positional_encoding import PositionalEncoding
 from fefreq.densities.student_t import StudentT
 from fefreq.densities.tabulated import Tabulated
 from fefreq.densities.uniform import Uniform
@@ -119,7 +121,7 @@ class Mixture(Density):
 
     @property
     def maximum(self) -> float:
-        """Supremum: at the origin unless a component is tabulated, then the best node, improved by search."""
+        """Supremum: at a candidate of a component, improved by search if one is tabulated."""
         position, spacing = self.peak_candidates()
         values = self.pdf(position)
         centre, best = position[np.argmax(values)], float(np.max(values))
@@ -146,5 +148,7 @@ class Mixture(Density):
         return np.asarray(np.tensordot(np.array(self.weights), np.stack(parts), axes=1), dtype=np.float64)
 
 
-AnyDensity = Annotated[Gaussian | Uniform | StudentT | Laplace | Tabulated | Mixture, ByKind()]
+AnyDensity = Annotated[
+    Gaussian | Uniform | StudentT | Laplace | LogUniform | Tabulated | PositionalEncoding | Mixture, ByKind()
+]
 """Any density of the package: the type of a density in an experiment schema, chosen by its ``kind``."""

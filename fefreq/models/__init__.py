@@ -3,15 +3,17 @@
 from typing import Annotated
 
 from fefreq._schema import ByKind
+from fefreq.models.deep_fourier_features import DeepFourierFeatures
 from fefreq.models.fourier_features import FourierFeatures
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates
 from fefreq.models.multi_scale_sine import MultiScaleSine
 
-AnyModel = Annotated[FourierFeatures | MultiScaleSine, ByKind()]
+AnyModel = Annotated[FourierFeatures | MultiScaleSine | DeepFourierFeatures, ByKind()]
 
 __all__ = [
     "AnyModel",
     "Coefficients",
+    "DeepFourierFeatures",
     "FourierFeatures",
     "KernelTerm",
     "Model",

@@ -44,6 +44,7 @@ class DeepFourierFeatureNetwork(ModuleSpec):
     hidden_layers : int
         Number ``L ≥ 0`` of hidden layers between features and output.
     activation : {'relu', 'tanh', 'sine', 'erf', 'gelu'}
+        Of the hidden layers.
     features_drawn : int, optional
         Number ``m_0`` of frequencies, by default ``width``; there are twice as many features.
     output_std : float

@@ -37,6 +37,7 @@ class Perceptron(ModuleSpec):
     hidden_layers : int
         At least 1.
     activation : {'tanh', 'relu', 'sine', 'erf', 'gelu'}
+        Of the hidden layers.
     octaves : int, optional
         Octaves of the positional encoding ``[sin 2^l π x_i, cos 2^l π x_i]``; without it the coordinates come in.
     dim : int

@@ -4,8 +4,8 @@ Every diagnostic is a function of the ``torch.nn.Sequential`` being trained and 
 numbers: which units are on (:mod:`harness.relu.patterns`), whether samples pull together
 (:mod:`harness.relu.gradients`), how many regions there are and how wide (:mod:`harness.relu.regions`,
 :mod:`harness.relu.geometry`), what the weights bound (:mod:`harness.relu.weights`), and which error is left
-(:mod:`harness.relu.accuracy`). After Lazzari and Liu, "Understanding the spectral bias of coordinate based
-MLPs via training dynamics", arXiv 2301.05816.
+(:mod:`harness.relu.accuracy`). :func:`track` trains networks and measures them on the way. After Lazzari and Liu,
+"Understanding the spectral bias of coordinate based MLPs via training dynamics", arXiv 2301.05816.
 
 Examples
 --------
@@ -40,24 +40,34 @@ from harness.relu.patterns import (
     dead_units,
     hamming_distances,
 )
+from harness.relu.probes import regions_along
+from harness.relu.recording import Recording, Snapshot, stacked_recordings
 from harness.relu.regions import LineRegions, regions_on_interval, regions_on_lines
+from harness.relu.schedule import Every, Schedule
+from harness.relu.tracking import Tracker, default_frequencies, track
 from harness.relu.weights import WeightNorms, hyperplane_cosines, weight_norms
 
 __all__ = [
     "Encoding",
+    "Every",
     "GradientConfusion",
     "HammingDistances",
     "LineRegions",
     "Patterns",
     "PositionalEncoding",
+    "Recording",
     "RegionCount",
     "ReluNetwork",
+    "Schedule",
+    "Snapshot",
     "Split",
+    "Tracker",
     "WeightNorms",
     "activation_patterns",
     "autograd_gram",
     "count_regions",
     "dead_units",
+    "default_frequencies",
     "encoding_distances",
     "frequency_error",
     "global_pairs",
@@ -72,10 +82,13 @@ __all__ = [
     "octave_limit",
     "psnr",
     "region_widths",
+    "regions_along",
     "regions_on_interval",
     "regions_on_lines",
     "relu_network",
     "residual",
+    "stacked_recordings",
+    "track",
     "warn_if_aliased",
     "weight_norms",
 ]

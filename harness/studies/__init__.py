@@ -11,7 +11,15 @@ from importlib import import_module
 from harness.studies.study import Study, StudyResult
 
 # Modules are loaded when a file asks for their kind.
-_HOMES: dict[str, tuple[str, str]] = {}
+_HOMES: dict[str, tuple[str, str]] = {
+    "density-family": ("harness.studies.density_family", "DensityFamily"),
+    "designed-density": ("harness.studies.designed_density", "DesignedDensity"),
+    "networks": ("harness.studies.networks", "NetworkStudy"),
+    "relu-dynamics": ("harness.studies.relu", "ReluDynamics"),
+    "relu-vs-fourier-features": ("harness.studies.relu_fourier", "ReluVsFourierFeatures"),
+    "scale-choice": ("harness.studies.scale_choice", "ScaleChoice"),
+    "width-convergence": ("harness.studies.width_convergence", "WidthConvergence"),
+}
 
 __all__ = ["Study", "StudyResult", "study_kind", "study_kinds"]
 

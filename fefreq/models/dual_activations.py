@@ -1,0 +1,125 @@
+r"""What a wide layer does to covariances, and the tangent kernel of a stack of such layers.
+
+Two Gaussians of unit variance and covariance ``u`` that pass an activation ``σ`` of unit mean square have the
+covariance ``κ_1(u)`` afterwards, and their derivatives ``σ'`` the covariance ``κ_0(u) = κ_1'(u)``. Stacking ``L``
+layers on inputs of covariance ``u`` gives
+
+.. math::
+
+    Σ_0 = Θ_0 = u , \qquad Σ_{l+1} = κ_1(Σ_l) , \qquad Θ_{l+1} = Σ_{l+1} + Θ_l \, κ_0(Σ_l) ,
+
+the tangent kernel ``Θ_L`` of a network without biases all of whose weights are trained at rate 1 (arXiv 1806.07572).
+Its power series ``Θ_L(u) = Σ a_n uⁿ`` has no negative coefficient, because it is positive definite in any number of
+dimensions; and it has a square-root singularity at ``u = 1`` if ``σ`` has a kink, as ReLU has.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from fefreq._arrays import FloatArray
+
+Activation = Literal["relu", "erf", "sine"]
+
+_ERF_SQUARE = float(np.arcsin(2 / 3))  # of erf, but for the factor 2/π that both kernels share
+_SINE_SQUARE = float(np.sinh(1.0))
+
+
+class DualActivation(NamedTuple):
+    """Covariances after a layer.
+
+    Attributes
+    ----------
+    covariance : ndarray
+        ``κ_1`` of the activations.
+    derivative : ndarray
+        ``κ_0 = κ_1'`` of their derivatives.
+    """
+
+    covariance: FloatArray
+    derivative: FloatArray
+
+
+def require_activation(activation: str) -> None:
+    """Insist on an activation whose covariances are known.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    if activation not in get_args(Activation):
+        raise ValueError(
+            f"there is no kernel for the activation {activation!r}; there are 'relu', 'erf' and 'sine'"
+        )
+
+
+def dual_activation(activation: Activation, covariance: FloatArray) -> DualActivation:
+    """Pass covariances of Gaussians of unit variance through an activation that keeps the variance at one.
+
+    Parameters
+    ----------
+    activation : {"relu", "erf", "sine"}
+        ``max(0, u)``, ``erf u`` or ``sin u``, divided by its root mean square under a standard Gaussian.
+    covariance : ndarray
+        Between -1 and 1; what rounding adds is cut off.
+
+    Raises
+    ------
+    ValueError
+        If the activation is unknown.
+    """
+    require_activation(activation)
+    u = np.clip(covariance, -1.0, 1.0)
+    if activation == "relu":
+        angle = np.pi - np.arccos(u)
+        return DualActivation((np.sqrt((1.0 - u) * (1.0 + u)) + u * angle) / np.pi, angle / np.pi)
+    if activation == "erf":
+        return DualActivation(np.arcsin(2 * u / 3) / _ERF_SQUARE, 2 / np.sqrt(9 - 4 * u**2) / _ERF_SQUARE)
+    return DualActivation(np.sinh(u) / _SINE_SQUARE, np.cosh(u) / _SINE_SQUARE)
+
+
+def deep_kernel(covariance: FloatArray, hidden_layers: int, activation: Activation = "relu") -> FloatArray:
+    """Tangent kernel ``Θ_L`` of inputs of unit variance and given covariance.
+
+    Parameters
+    ----------
+    covariance : ndarray
+        Between -1 and 1.
+    hidden_layers : int
+        ``L``; 0 gives the covariance itself.
+    activation : {"relu", "erf", "sine"}
+
+    Examples
+    --------
+    >>> deep_kernel(np.array([0.0, 1.0]), hidden_layers=3).round(6)
+    array([1.060388, 4.      ])
+    """
+    forward, tangent = covariance, covariance
+    for _ in range(hidden_layers):
+        dual = dual_activation(activation, forward)
+        forward, tangent = dual.covariance, dual.covariance + tangent * dual.derivative
+    return tangent
+
+
+def kernel_at_zero(hidden_layers: int, activation: Activation = "relu") -> tuple[float, float]:
+    """The first two coefficients of the power series, ``Θ_L(0)`` and ``Θ_L'(0)``."""
+    u, tangent, du, dtangent = np.zeros(1), np.zeros(1), np.ones(1), np.ones(1)
+    for _ in range(hidden_layers):
+        dual = dual_activation(activation, u)
+        curvature = _second_derivative(activation, u)
+        dtangent = dual.derivative * du + dtangent * dual.derivative + tangent * curvature * du
+        tangent = dual.covariance + tangent * dual.derivative
+        u, du = dual.covariance, dual.derivative * du
+    return float(tangent[0]), float(dtangent[0])
+
+
+def _second_derivative(activation: Activation, u: FloatArray) -> FloatArray:
+    """``κ_1''``, away from ``u = 1``."""
+    if activation == "relu":
+        return np.asarray(1 / (np.pi * np.sqrt(1 - u**2)))
+    if activation == "erf":
+        return np.asarray(8 * u / (9 - 4 * u**2) ** 1.5 / _ERF_SQUARE)
+    return np.asarray(np.sinh(u) / _SINE_SQUARE)

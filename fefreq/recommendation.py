@@ -1,0 +1,228 @@
+"""A recommendation: errors by density, scale and time, the best choice, and how much depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fefreq._arrays import FloatArray
+from fefreq.data_split import DataSplit
+from fefreq.error_curves import ErrorCurves, psnr
+from fefreq.point_solution import PointSolution
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from fefreq.densities import AnyDensity
+
+FLAT = 0.5  # dB below the best that make no difference
+# Differences of so many dB are below the error of the prediction: among such scales the smallest one, because networks
+# that also learn their features do better than predicted at small scales, never at large ones.
+TIE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What was predicted of one density.
+
+    Attributes
+    ----------
+    family : str
+    scale : float
+    curves : ErrorCurves
+    seconds : float
+        That the prediction took.
+    """
+
+    family: str
+    scale: float
+    curves: ErrorCurves
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best scale of a family.
+
+    Attributes
+    ----------
+    family : str
+    scale : float
+        In cycles per unit length.
+    psnr : float
+        Of the held-out samples at the last time, in dB.
+    nearly_as_good : tuple of float
+        Least and largest of the scales around it that lose no more than 0.5 dB.
+    early_stopping_time : float
+        The training time at which the held-out error of this scale is least.
+    """
+
+    family: str
+    scale: float
+    psnr: float
+    nearly_as_good: tuple[float, float]
+    early_stopping_time: float
+
+
+def best_place(decibels: FloatArray) -> int:
+    """Place of the smallest scale that is as good as the best one, of held-out PSNRs over increasing scales.
+
+    >>> best_place(np.array([20.0, 21.95, 22.0, 21.0]))
+    1
+    """
+    return int(np.argmax(decibels >= np.max(decibels) - TIE))
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendation:
+    """Predicted errors of deep networks on Fourier features, by family and scale of their densities.
+
+    Attributes
+    ----------
+    table : xarray.Dataset
+        ``train_mse``, ``heldout_mse``, ``train_psnr``, ``heldout_psnr`` over family, scale and time;
+        ``early_stopping_time`` and ``seconds`` over family and scale.
+    split : DataSplit
+        What was trained on, and what was held out.
+    prediction : PointSolution
+        Training with the best density.
+    """
+
+    table: xr.Dataset
+    split: DataSplit
+    prediction: PointSolution
+
+    @property
+    def best(self) -> Choice:
+        """The choice of the largest held-out PSNR at the last time, over all families."""
+        return max((self.best_of(family) for family in self.families), key=lambda choice: choice.psnr)
+
+    @property
+    def density(self) -> AnyDensity:
+        """The density of the best choice."""
+        density: AnyDensity = self.prediction.model.density
+        return density
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the families, in the order in which they were given."""
+        return tuple(str(name) for name in self.table.family.values)
+
+    @property
+    def scales(self) -> FloatArray:
+        """The scales, increasing."""
+        return np.asarray(self.table.scale.values)
+
+    def best_of(self, family: str) -> Choice:
+        """The best scale of one family: the smallest of those within 0.1 dB of the largest PSNR.
+
+        Raises
+        ------
+        ValueError
+            If the family was not tried.
+        """
+        if family not in self.families:
+            raise ValueError(f"{family!r} was not tried; there are {', '.join(self.families)}")
+        last = self.table.heldout_psnr.sel(family=family).values[:, -1]
+        at = low = high = best_place(last)
+        while low > 0 and last[low - 1] >= last[at] - FLAT:
+            low -= 1
+        while high < len(last) - 1 and last[high + 1] >= last[at] - FLAT:
+            high += 1
+        stop = self.table.early_stopping_time.sel(family=family).values[at]
+        between = (float(self.scales[low]), float(self.scales[high]))
+        return Choice(family, float(self.scales[at]), float(last[at]), between, float(stop))
+
+    def predicted(self) -> FloatArray:
+        """What the network with the best density would output at the last time, on the whole grid of the data.
+
+        Returns
+        -------
+        ndarray, shape (n_1, …, n_d) or (n_1, …, n_d, channels)
+
+        Raises
+        ------
+        ValueError
+            If the data are scattered.
+        """
+        if self.split.grid is None:
+            raise ValueError("scattered data have no grid: use prediction.predict at points of your own")
+        last = self.prediction.at_last()
+        values = last.predict(self.split.grid.points, extrapolate=True)[0]
+        return np.asarray(values.reshape(*self.split.grid.shape, *values.shape[1:]))
+
+    def plot(self) -> Figure:
+        """Held-out and training PSNR against the scale, and the errors of the best scale against time."""
+        from fefreq.plots.scales import scale_figure
+
+        return scale_figure(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as NetCDF, atomically.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        """
+        from fefreq.storage import write_netcdf
+
+        return write_netcdf(self.table, Path(path))
+
+    def write_image(self, path: str | Path) -> Path:
+        """Write the prediction on the grid for ParaView (``.vti``), one array per channel.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        ValueError
+            If the data are scattered or have more than three dimensions.
+        """
+        from fefreq.image_data import ImageGrid
+        from fefreq.storage import atomic
+
+        values = self.predicted()
+        assert self.split.grid is not None
+        image = ImageGrid(self.split.grid)
+        columns = values.reshape(image.count, -1).T
+        names = ["predicted"] if len(columns) == 1 else [f"predicted_{i}" for i in range(len(columns))]
+        with atomic(Path(path)) as temporary:
+            image.write(temporary, dict(zip(names, columns, strict=True)), compress=True)
+        return Path(path)
+
+
+def tabulated(trials: Sequence[Trial], attributes: dict[str, str | int | float]) -> xr.Dataset:
+    """Tabulate trials of all pairs of families and scales; the attributes name the ``peak`` of the values."""
+    import xarray as xr
+
+    families = list(dict.fromkeys(trial.family for trial in trials))
+    scales = sorted({trial.scale for trial in trials})
+    by_place = {(trial.family, trial.scale): trial for trial in trials}
+    grid = [[by_place[family, scale] for scale in scales] for family in families]
+    train = np.array([[trial.curves.trained for trial in row] for row in grid])
+    held = np.array([[trial.curves.held_out for trial in row] for row in grid])
+    stops = np.array([[trial.curves.early_stopping_time for trial in row] for row in grid])
+    spent = np.array([[trial.seconds for trial in row] for row in grid])
+    where = ("family", "scale", "time")
+    return xr.Dataset(
+        {
+            "train_mse": (where, train, {"long_name": "mean square error at trained samples"}),
+            "heldout_mse": (where, held, {"long_name": "mean square error at held-out samples"}),
+            "train_psnr": (where, psnr(train, float(attributes["peak"])), {"units": "dB"}),
+            "heldout_psnr": (where, psnr(held, float(attributes["peak"])), {"units": "dB"}),
+            "early_stopping_time": (where[:2], stops, {"long_name": "time of the least held-out error"}),
+            "seconds": (where[:2], spent, {"long_name": "time that the prediction took", "units": "s"}),
+        },
+        coords={
+            "family": families,
+            "scale": ("scale", scales, {"units": "cycles per unit length"}),
+            "time": ("time", trials[0].curves.times, {"long_name": "training time"}),
+        },
+        attrs=attributes,
+    )

@@ -1,0 +1,20 @@
+"""Sweeps: one experiment for every combination of some values in its file, here or on a cluster.
+
+>>> import tempfile, fefreq.experiment, harness
+>>> experiment = fefreq.experiment.Experiment.model_validate(
+...     {
+...         "title": "A tone",
+...         "target": {"kind": "tones", "bounds": [[-1, 1]], "shape": [64], "frequencies": [1], "width": 0.2},
+...         "model": {"kind": "fourier-features", "density": {"kind": "gaussian", "scale": 2.0}},
+...         "times": [0, 1, 10],
+...     }
+... )
+>>> with tempfile.TemporaryDirectory() as folder:
+...     data = sweep(experiment, over={"model.density.scale": [1.0, 2.0]}, folder=folder)
+>>> data.tone_half_life.dims
+('model.density.scale', 'model', 'source', 'tone')
+"""
+
+from harness.sweeps.run import Swept, sweep
+
+__all__ = ["Swept", "sweep"]

@@ -1,0 +1,129 @@
+"""The folder of a sweep: one folder for every finished cell, and what is gathered from them.
+
+A cell counts as finished once its ``cell.json`` is there, which is written last; a sweep that was interrupted
+therefore goes on with the cells that are missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from fefreq.storage import write_netcdf, write_text
+from harness.sweeps.cells import Cell
+from harness.sweeps.datasets import without_fields
+from harness.sweeps.engines import Computed
+
+if TYPE_CHECKING:
+    from harness.page import Page
+
+MANIFEST = "sweep.json"
+
+
+def check_folder(folder: Path) -> None:
+    """Insist that a folder is new, empty, or that of an earlier sweep, and that it can be written.
+
+    Raises
+    ------
+    FileExistsError
+        If it holds something else.
+    NotADirectoryError
+        If it cannot be made or written to.
+    """
+    from fefreq.console import check_fresh
+
+    if not (folder / "cells").is_dir():
+        check_fresh(folder)
+    elif not os.access(folder / "cells", os.W_OK | os.X_OK):
+        raise NotADirectoryError(f"{folder} cannot be written to: choose another folder for the sweep")
+
+
+def finished(folder: Path, cell: Cell) -> xr.Dataset | None:
+    """What a cell left in an earlier sweep, without its fields; None if it is not there or not readable."""
+    place = folder / "cells" / cell.folder
+    try:
+        manifest = json.loads((place / "cell.json").read_text(encoding="utf-8"))
+        if manifest.get("fingerprint") != cell.fingerprint:
+            return None
+        with xr.open_dataset(place / "comparison.nc", engine="h5netcdf") as file:
+            return without_fields(file).load()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
+    """Keep a cell that is finished: ``comparison.nc``, and then ``cell.json``; returns what is gathered of it."""
+    from harness.page import versions
+
+    assert computed.dataset is not None
+    place = folder / "cells" / cell.folder
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "cell.json").unlink(missing_ok=True)
+    write_netcdf(computed.dataset, place / "comparison.nc", overwrite=True)
+    manifest = {
+        "fingerprint": cell.fingerprint,
+        "values": cell.values,
+        "written": _now(),
+        "seconds": round(computed.seconds, 3),
+        "checks": [dataclasses.asdict(verdict) for verdict in computed.verdicts],
+        "versions": versions(),
+        "experiment": cell.experiment.model_dump(mode="json", exclude_none=True),
+    }
+    write_text(place / "cell.json", _json(manifest))
+    return without_fields(computed.dataset)
+
+
+def write_sweep(
+    folder: Path, data: xr.Dataset, page: Page, cells: list[Cell], reused: set[tuple[int, ...]]
+) -> Path:
+    """Write ``sweep.nc``, ``sweep.json``, ``pictures/`` and ``report.html``, in place of those of an earlier sweep.
+
+    Returns
+    -------
+    path
+        Of the report.
+    """
+    from harness.page import versions
+
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    write_netcdf(data, folder / "sweep.nc", overwrite=True)
+    states = []
+    for cell in cells:
+        failure = str(data.failure.values[cell.place])
+        state = "failed" if failure else "found" if cell.place in reused else "computed"
+        states.append(
+            {"values": cell.values, "state": state}
+            | ({"failure": failure} if failure else {"folder": f"cells/{cell.folder}"})
+        )
+    manifest = {
+        "title": page.title,
+        "written": _now(),
+        "cells": states,
+        "seconds": {name: round(value, 3) for name, value in page.seconds.items()},
+        "versions": versions(),
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+    }
+    write_text(folder / MANIFEST, _json(manifest), overwrite=True)
+    pictures = folder / "pictures"
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir()
+    page.save_figures(pictures)
+    report = folder / "report.html"
+    report.unlink(missing_ok=True)
+    return page.write(report)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
