@@ -14,7 +14,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 
 from fefreq._arrays import FloatArray
 from fefreq.checks import AnyCheck, EqualCheck, FieldCheck, HalfLifeCheck, check_models
-from fefreq.experiment_files import Section, read_toml, validated
+from fefreq.experiment_files import ExperimentError, Section, read_toml, validated
 from fefreq.meshes import Cell
 from fefreq.models import AnyModel, Model
 from fefreq.signals import AnySource, Tones, located
@@ -261,4 +261,9 @@ def read_experiment(path: str | Path) -> Experiment:
     ExperimentError
         If the file is missing, is no TOML, or does not describe an experiment.
     """
-    return validated(Experiment, read_toml(path), path).located(Path(path).parent)
+    content = read_toml(path)
+    if "kind" in content:
+        raise ExperimentError(
+            f"{path} is a study (kind = {content['kind']!r}) and no prediction alone: carry it out with `harness run`"
+        )
+    return validated(Experiment, content, path).located(Path(path).parent)

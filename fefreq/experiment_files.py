@@ -65,7 +65,9 @@ def _describe_one(item: Any, content: object, table: type[Section]) -> str:
     path = _path(item["loc"], content, missing=kind == "missing")
     message = item["msg"].removeprefix("Value error, ")
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(path.rsplit(".", 1)[-1], _known_keys(table.model_json_schema()), n=1)
+        key = path.rsplit(".", 1)[-1]
+        known = [name for name in _known_keys(table.model_json_schema()) if name != key]
+        near = difflib.get_close_matches(key, known, n=1)
         message = "there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
     elif kind == "missing":
         message = "this key is missing"

@@ -5,6 +5,7 @@ import pytest
 
 from fefreq.experiment import Experiment, read_experiment
 from fefreq.experiment_files import ExperimentError
+from harness.files import read_file
 from harness.presets import preset_names, preset_path
 
 GOOD = """
@@ -148,10 +149,25 @@ def test_data_files_lie_beside_the_experiment(tmp_path):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_are_valid_and_ask_a_question(name):
-    experiment = read_experiment(preset_path(name))
-    assert experiment.question.endswith("?")
-    assert experiment.checks
-    assert experiment.target.make().dim == next(iter(experiment.named_models().values())).dim
+    described = read_file(preset_path(name))
+    assert described.question.endswith("?")
+    assert described.checks
+    if isinstance(described, Experiment):
+        assert described.target.make().dim == next(iter(described.named_models().values())).dim
+    else:
+        described.prepare()
+
+
+def test_a_study_is_no_prediction_alone():
+    with pytest.raises(ExperimentError, match="carry it out with `harness run`"):
+        read_experiment(preset_path("relu-1d"))
+
+
+def test_a_kind_that_does_not_exist_is_named_with_those_that_do(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text('kind = "relu"\ntitle = "?"\n', encoding="utf-8")
+    with pytest.raises(ExperimentError, match="there is no kind 'relu'; there are .*'relu-dynamics'"):
+        read_file(path)
 
 
 def test_terrain_is_standardised_and_vanishes_at_the_edge():
