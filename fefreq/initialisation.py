@@ -180,6 +180,10 @@ def recommend_scale(
             "seconds": clock.perf_counter() - start,
         },
     )
+    choice = Recommendation(table, split, best).best
+    chosen_model = models[choice.family, choice.scale]
+    if best.model != chosen_model:  # of scales that are as good as one another the smallest is chosen
+        best = KernelFlow(chosen_model, split.trained).solve(at, RTOL)
     return Recommendation(table, split, best)
 
 

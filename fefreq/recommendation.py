@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from fefreq.densities import AnyDensity
 
-FLAT = 0.5  # dB below the best that make no difference
-# Differences of so many dB are below the error of the prediction: among such scales the smallest one, because networks
-# that also learn their features do better than predicted at small scales, never at large ones.
-TIE = 0.1
+# Differences of so many dB are below the error of the prediction. Among such scales the smallest one is taken: networks
+# that learn their features too do better than predicted at small scales, and not at large ones.
+FLAT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ class Choice:
     psnr : float
         Of the held-out samples at the last time, in dB.
     nearly_as_good : tuple of float
-        Least and largest of the scales around it that lose no more than 0.5 dB.
+        Least and largest of the scales around the largest PSNR that lose no more than 0.5 dB; the least is the best.
     early_stopping_time : float
         The training time at which the held-out error of this scale is least.
     """
@@ -69,13 +68,19 @@ class Choice:
     early_stopping_time: float
 
 
-def best_place(decibels: FloatArray) -> int:
-    """Place of the smallest scale that is as good as the best one, of held-out PSNRs over increasing scales.
+def flat_range(decibels: FloatArray) -> tuple[int, int]:
+    """First and last place around the largest of PSNRs over increasing scales that is no more than 0.5 dB below it.
 
-    >>> best_place(np.array([20.0, 21.95, 22.0, 21.0]))
-    1
+    >>> flat_range(np.array([21.9, 20.0, 21.6, 22.0, 21.0]))
+    (2, 3)
     """
-    return int(np.argmax(decibels >= np.max(decibels) - TIE))
+    low = high = int(np.argmax(decibels))
+    floor = decibels[low] - FLAT
+    while low > 0 and decibels[low - 1] >= floor:
+        low -= 1
+    while high < len(decibels) - 1 and decibels[high + 1] >= floor:
+        high += 1
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +124,7 @@ class Recommendation:
         return np.asarray(self.table.scale.values)
 
     def best_of(self, family: str) -> Choice:
-        """The best scale of one family: the smallest of those within 0.1 dB of the largest PSNR.
+        """The best scale of one family: the smallest of those around the largest PSNR that lose no more than 0.5 dB.
 
         Raises
         ------
@@ -129,14 +134,10 @@ class Recommendation:
         if family not in self.families:
             raise ValueError(f"{family!r} was not tried; there are {', '.join(self.families)}")
         last = self.table.heldout_psnr.sel(family=family).values[:, -1]
-        at = low = high = best_place(last)
-        while low > 0 and last[low - 1] >= last[at] - FLAT:
-            low -= 1
-        while high < len(last) - 1 and last[high + 1] >= last[at] - FLAT:
-            high += 1
-        stop = self.table.early_stopping_time.sel(family=family).values[at]
-        between = (float(self.scales[low]), float(self.scales[high]))
-        return Choice(family, float(self.scales[at]), float(last[at]), between, float(stop))
+        low, high = flat_range(last)
+        stop = self.table.early_stopping_time.sel(family=family).values[low]
+        flat = float(self.scales[low]), float(self.scales[high])
+        return Choice(family, flat[0], float(last[low]), flat, float(stop))
 
     def predicted(self) -> FloatArray:
         """What the network with the best density would output at the last time, on the whole grid of the data.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
-HEAD = ("family", "scale", "per side", "held out (dB)", "trained (dB)", "stop at t", "below best (dB)")
+HEAD = ("family", "scale", "per side", "held out (dB)", "trained (dB)", "stop at t", "against best (dB)")
 BEST = "best"
 LONGEST_SHOWN = 100.0  # dB: beyond, trained samples are simply fitted
 
@@ -91,7 +91,7 @@ def flatness(advice: Recommendation) -> str:
     if low == high and len(scales) > 1:
         return "No other of the scales comes within 0.5 dB of it."
     worst = scales[int(np.argmin(held))]
-    between = f"Scales from {low:g} to {high:g} lose no more than 0.5 dB"
+    between = f"Scales from {low:g} to {high:g} come within 0.5 dB of the largest, and of these the smallest is taken"
     return f"{between}; the worst, {worst:g}, loses {best.psnr - float(held.min()):.1f} dB."
 
 
@@ -113,7 +113,7 @@ def rows(advice: Recommendation) -> list[tuple[str, ...]]:
                     f"{held:.1f}",
                     f"{train:.1f}" if train < LONGEST_SHOWN else "fitted",
                     "the end" if stop == float(table.time[-1]) else f"{stop:.3g}",
-                    BEST if best else f"{advice.best.psnr - held:.1f}",
+                    BEST if best else f"{held - advice.best.psnr:+.1f}",
                 )
             )
     return found

@@ -23,7 +23,7 @@ from fefreq.data_split import DataSplit, split_grid
 from fefreq.error_curves import psnr
 from fefreq.experiment_files import Section as Keys
 from fefreq.initialisation import recommend_scale
-from fefreq.recommendation import Recommendation, best_place
+from fefreq.recommendation import Recommendation, flat_range
 from fefreq.storage import write_text
 from harness.outcome import Verdict
 from harness.pipeline import Clock
@@ -272,7 +272,7 @@ class Findings:
     def best(self, source: str, image: str) -> int:
         """Place of the best scale, predicted or trained."""
         decibels = self.data[source].sel(image=image).values
-        return best_place(decibels) if source == "predicted" else int(np.argmax(decibels))
+        return flat_range(decibels)[0] if source == "predicted" else int(np.argmax(decibels))
 
     def loss(self, image: str) -> float:
         """What following the prediction loses against the best trained network, in dB."""
