@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; move it into place when the block succeeds.
+    """Give a temporary path beside ``path``; move it into place when the block succeeds and all of it is on the disk.
 
     Raises
     ------
@@ -41,10 +42,29 @@ def atomic(path: Path, overwrite: bool = False) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the list of files in a folder, is on the disk.
+
+    A file that was put into place is sure to be found after a power cut once its folder was synchronised, too.
+    """
+    folder = path.is_dir()
+    if folder and os.name == "nt":  # Windows neither needs this nor can do it
+        return
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not folder or error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise  # those are file systems that cannot do it for folders
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str, overwrite: bool = False) -> Path:

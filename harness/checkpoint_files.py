@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import struct
 import zipfile
 import zlib
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fefreq.storage import atomic
+from fefreq.storage import atomic, sync
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -41,22 +40,19 @@ _ABSENT = object()
 
 
 def write_synced(path: Path, content: bytes | memoryview) -> None:
-    """Put a file into place when all of it is on the disk.
+    """Put a file into place when all of it is on the disk, and see that it stays there.
 
     Raises
     ------
     OSError
         If that fails; the message says what to do.
     """
-    with (
-        failure_told(path),
-        atomic(path, overwrite=True) as temporary,
-        open(temporary, "wb", buffering=0) as file,
-    ):
-        left = memoryview(content)
-        while left:
-            left = left[file.write(left) :]
-        os.fsync(file.fileno())
+    with failure_told(path):
+        with atomic(path, overwrite=True) as temporary, open(temporary, "wb", buffering=0) as file:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+        sync(path.parent)
 
 
 @contextmanager

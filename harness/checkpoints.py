@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fefreq._arrays import FloatArray
-from fefreq.storage import netcdf_content
+from fefreq.storage import netcdf_content, sync
 from harness.checkpoint_files import (
     Arrays,
     difference,
@@ -39,6 +39,7 @@ from harness.checkpoint_files import (
     write_arrays,
     write_synced,
 )
+from harness.folder_lock import Lock
 
 if TYPE_CHECKING:
     from harness.runs import Run
@@ -73,6 +74,7 @@ class Checkpoints:
     interval: float = 30.0
     label: str = field(default="", repr=False)
     _parent: Checkpoints | None = field(default=None, repr=False, kw_only=True)
+    _lock: Lock | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))
@@ -134,12 +136,17 @@ class Checkpoints:
         Raises
         ------
         OSError
-            If that fails; the message says what to do.
+            If that fails, or another process is at work there; the message says what to do.
         """
         if self._parent is not None:
             self._parent.make()
         with failure_told(self.folder):
+            new = [place for place in (self.folder, *self.folder.parents) if not place.exists()]
             self.folder.mkdir(parents=True, exist_ok=True)
+            for place in new:
+                sync(place.parent)
+        if self._lock is not None:
+            self._lock.take()
         if self.label and not (self.folder / LABEL).exists():
             write_synced(self.folder / LABEL, self.label.encode())
 

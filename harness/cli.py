@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ def run(
         bool, typer.Option("--resume", help="let a run that was interrupted go on in its folder")
     ] = False,
 ) -> None:
-    """Carry out an experiment: report.html, data, ParaView files and manifest.json."""
+    """Carry out an experiment: report.html, data, ParaView files and manifest.json; exit status 1 if a check fails."""
     with one_sentence("harness"):
         from harness.files import carry_out, find, read_file
         from harness.progress import RichProgress
@@ -56,23 +57,28 @@ def run(
 
         path = find(experiment)
         described = read_file(path)
-        folder = RunFolder.open(output, described, resume)
         console = wide_console()
-        if folder.finished:
-            console.print(
-                f"this run is finished already; report: {output / REPORT}", highlight=False, soft_wrap=True
-            )
-            return
-        try:
-            outcome = carry_out(described, RichProgress(), folder.checkpoints)
-            report = folder.publish(outcome.write)
-        except KeyboardInterrupt:
-            if not folder.checkpoints.folder.is_dir():
-                raise
-            print(f"harness: interrupted; {output} keeps what was done: go on with --resume", file=sys.stderr)
-            raise SystemExit(130) from None
-        _print_verdicts(console, {path.stem: outcome.verdicts})
+        with closing(RunFolder.open(output, described, resume)) as folder:
+            if folder.finished:
+                report, passed = output / REPORT, folder.passed
+                found = "" if passed else ", and a check failed"
+                console.print(f"this run is finished already{found}", highlight=False)
+            else:
+                try:
+                    outcome = carry_out(described, RichProgress(), folder.checkpoints)
+                    report, passed = folder.publish(outcome.write), outcome.passed
+                except KeyboardInterrupt:
+                    if not folder.checkpoints.folder.is_dir():
+                        raise
+                    print(
+                        f"harness: interrupted; {output} keeps what was done: go on with --resume",
+                        file=sys.stderr,
+                    )
+                    raise SystemExit(130) from None
+                _print_verdicts(console, {path.stem: outcome.verdicts})
         console.print(f"report: {report}", highlight=False, soft_wrap=True)
+        if not passed:
+            raise SystemExit(1)
 
 
 @app.command()

@@ -45,7 +45,7 @@ def read_file(path: str | Path) -> Experiment | Study:
 
 
 def find(name: str | Path) -> Path:
-    """The file that a name stands for: a path that exists, or a preset.
+    """The file that a name stands for: a file that exists, or a preset.
 
     Raises
     ------
@@ -53,9 +53,13 @@ def find(name: str | Path) -> Path:
         If there is neither.
     """
     path = Path(name)
-    if path.exists() or path.suffix:
+    if path.is_file() or path.suffix:
         return path
-    return preset_path(str(name)) if str(name) in preset_names() else path
+    if str(name) in preset_names():
+        return preset_path(str(name))
+    raise ValueError(
+        f"there is no file {name} and no preset of this name; presets are {', '.join(preset_names())}"
+    )
 
 
 def carry_out(

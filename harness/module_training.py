@@ -47,7 +47,7 @@ from harness.optimisers import (
     steps_to_times,
 )
 from harness.progress import Progress
-from harness.runs import DEFAULT_SHARE, Device, Precision, Run, Setting
+from harness.runs import Device, Precision, Run, Setting, default_rate
 
 if TYPE_CHECKING:
     from harness.checkpoints import Checkpoints
@@ -63,6 +63,8 @@ class ModuleTrainer:
     ----------
     schedule : Schedule
         The learning rate, chosen if none was given.
+    snapshot_times : ndarray, shape (T,)
+        Training times of the snapshots, whichever of times and steps were given.
     intervals : list of ndarray
         Sizes of the steps on the way to every snapshot.
     """
@@ -82,6 +84,7 @@ class ModuleTrainer:
     compile: bool = False
     together: int | None = None
     schedule: Schedule = field(init=False)
+    snapshot_times: FloatArray = field(init=False)
     intervals: list[FloatArray] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,7 +104,7 @@ class ModuleTrainer:
             assert times is not None
             intervals = steps_to_times(schedule, times)
         object.__setattr__(self, "intervals", intervals)
-        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "snapshot_times", times)
 
     def train(self, progress: Progress | None = None, checkpoints: Checkpoints | None = None) -> Run:
         """Train all networks from the start, or from where checkpoints have kept them.
@@ -124,7 +127,7 @@ class ModuleTrainer:
         plan = Run(
             model=self.spec,
             target=self.target,
-            times=np.asarray(self.times),
+            times=self.snapshot_times,
             residuals=initial[:, None][:, :0],
             initial_residuals=initial,
             losses=np.empty((self.seeds, 0)),
@@ -203,7 +206,7 @@ class ModuleTrainer:
             )
         from harness.stacked import Stacked
 
-        return Constant(DEFAULT_SHARE * 2 / Stacked(self, range(1)).largest_rate())
+        return Constant(default_rate(2 / Stacked(self, range(1)).largest_rate()))
 
     def _metadata(self) -> dict[str, Setting]:
         import torch

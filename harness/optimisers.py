@@ -150,7 +150,8 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         require_number("the rate of a schedule", self.rate, 0.0, above=True)
-        if not 0 < self.decay <= 1:
+        require_number("the decay of an exponential schedule", self.decay, 0.0, above=True)
+        if self.decay > 1:
             raise ValueError(
                 f"the decay of an exponential schedule must be above 0 and at most 1, not {self.decay}"
             )
@@ -346,7 +347,8 @@ class Sgd(Optimiser):
     kind: Literal["sgd"] = field(default="sgd", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.momentum < 1:
+        require_number("momentum", self.momentum, 0.0)
+        if self.momentum >= 1:
             raise ValueError(f"momentum must be at least 0 and below 1, not {self.momentum}")
         if self.nesterov and self.momentum == 0:
             raise ValueError(
@@ -384,7 +386,8 @@ class Adam(Optimiser):
 
     def __post_init__(self) -> None:
         for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
+            require_number(name, getattr(self, name), 0.0)
+            if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
         require_number("epsilon", self.epsilon, 0.0, above=True)
 

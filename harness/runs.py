@@ -267,7 +267,7 @@ class Trainer:
             raise ValueError(f"learning_rate must be positive and finite, not {rate}")
         limit = 2 / largest_rate(self.model, self.target)
         if rate is None:
-            return DEFAULT_SHARE * limit
+            return default_rate(limit)
         if rate >= limit:
             raise ValueError(
                 f"learning_rate is {rate}, but descent on this model and target is stable only below "
@@ -358,6 +358,15 @@ def train(
         model, target, width, check_times(times), learning_rate, seeds, seed, start, precision, device, method
     )
     return trainer.train(progress, checkpoints)
+
+
+def default_rate(limit: float) -> float:
+    """A tenth of a stability limit, to six digits: the last bits of eigenvalues depend on the number of threads.
+
+    >>> default_rate(20 / 3)
+    0.666667
+    """
+    return float(f"{DEFAULT_SHARE * limit:.6g}")
 
 
 def _require_integer(name: str, value: object, lowest: int) -> None:

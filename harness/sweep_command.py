@@ -44,6 +44,7 @@ def sweep(
     with one_sentence("harness"):
         from harness.progress import RichProgress
         from harness.sweeps.cells import absolute, make_cells
+        from harness.sweeps.folders import is_sweep
         from harness.sweeps.run import carry_out
 
         axes, base = _axes(over), _read(experiment)
@@ -57,8 +58,10 @@ def sweep(
         try:
             swept = carry_out(base, axes, output, jobs, seeds, cluster, RichProgress())
         except KeyboardInterrupt:
+            if not is_sweep(output):
+                raise
             print(
-                f"harness: interrupted; {output} keeps the finished cells, and the same command goes on",
+                f"harness: interrupted; {output} keeps what was done, and the same command goes on",
                 file=sys.stderr,
             )
             raise SystemExit(130) from None

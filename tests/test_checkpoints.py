@@ -9,6 +9,7 @@ import resource
 import signal
 import time
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from harness.checkpoint_files import difference
 from harness.checkpoints import Checkpoints
 from harness.descent import DivergenceError
 from harness.files import carry_out, read_file
-from harness.module_training import train_module
+from harness.module_training import ModuleTrainer, train_module
 from harness.modules import DeepFourierFeatureNetwork, TorchNetwork
 from harness.optimisers import Adam, Piecewise, Sgd
 from harness.progress import NullProgress, losses_in_words
 from harness.run_folder import RunFolder
-from harness.runs import Run, train
+from harness.runs import Run, Trainer, train
 
 # Processes that are killed start from one that has loaded everything, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -183,6 +184,21 @@ def test_finished_training_is_not_repeated(training, tmp_path):
     assert again.seconds >= run.seconds
 
 
+@pytest.mark.parametrize("kind", ["two layers", "any layers"])
+def test_chosen_rate_does_not_depend_on_the_last_bits_of_an_eigenvalue(kind, monkeypatch):
+    def chosen(factor):
+        name = "kernel_operator.largest_rate" if kind == "two layers" else "Stacked.largest_rate"
+        module = "fefreq" if kind == "two layers" else "harness.stacked"
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{module}.{name}", lambda *arguments: 1.2345678 * factor)
+            if kind == "two layers":
+                return Trainer(MODEL, TARGET, 40, np.array(TIMES)).rate
+            return ModuleTrainer(SPEC, TARGET, times=TIMES).schedule.peak
+
+    assert chosen(1.0) == chosen(1 + 1e-12) == 0.162  # 0.2 / 1.2345678 = 0.16200001
+    assert chosen(3.0) == 0.0540000
+
+
 def test_threads_that_train_members_at_once_are_stopped_between_steps(tmp_path):
     torch.set_num_threads(3)
     expected = transform()
@@ -280,10 +296,10 @@ def run_and_write(experiment, out, begun):
     no_pictures_in_this_process()
     begun.send("now")
     described = read_file(experiment)
-    folder = RunFolder.open(Path(out), described, resume=True)
-    if not folder.finished:
-        folder = replace(folder, checkpoints=replace(folder.checkpoints, interval=0.01))
-        folder.publish(carry_out(described, NullProgress(), folder.checkpoints).write)
+    with closing(RunFolder.open(Path(out), described, resume=True)) as folder:
+        if not folder.finished:
+            folder = replace(folder, checkpoints=replace(folder.checkpoints, interval=0.01))
+            folder.publish(carry_out(described, NullProgress(), folder.checkpoints).write)
 
 
 def no_pictures_in_this_process():
@@ -381,7 +397,207 @@ def test_results_that_cannot_be_written_can_be_written_later(experiment, tmp_pat
     assert len(data(out)) == 5
 
 
+# -- what is somebody else's
+
+
+def tree(folder):
+    """All files of a folder with their content."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def put(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def interrupted(experiment, tmp_path, monkeypatch):
+    """The folder of a run that was interrupted half-way."""
+    with monkeypatch.context() as patch:
+        stop_command_at(patch, 50, lambda: signal.raise_signal(signal.SIGINT))
+        assert invoke("run", experiment, "-o", tmp_path / "out").exit_code == 130
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)], ids=["new", "resumed"])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"checkpoints/epoch1.pt": "precious", "pictures/cat.png": "x"},
+        {"checkpoints/epoch1.pt": "precious"},
+        {"checkpoints/label.json": "[]"},
+        {"checkpoints/label.json": '{"name": "mine"}', "checkpoints/epoch1.pt": "precious"},
+        {"checkpoints/label.json": '{"experiment": {}, "format": "mine"}'},
+        {"checkpoints/run.lock": "", "pictures/cat.png": "x"},
+        {"manifest.json": "[]", "checkpoints/epoch1.pt": "precious"},
+        {"manifest.json": '{"experiment": "x"}'},
+        {"manifest.json": '{"resumed": 1}'},
+    ],
+    ids=lambda files: " ".join(files),
+)
+def test_files_of_others_survive(files, options, experiment, tmp_path):
+    out = tmp_path / "out"
+    put(out, files)
+    before = tree(out)
+    refused = invoke("run", experiment, "-o", out, *options)
+    assert refused.exit_code == 2
+    assert "choose a new folder" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)], ids=["new", "resumed"])
+def test_files_of_others_beside_an_interrupted_run_survive(options, interrupted, experiment):
+    put(interrupted, {"pictures/cat.png": "x"})
+    before = tree(interrupted)
+    refused = invoke("run", experiment, "-o", interrupted, *options)
+    assert refused.exit_code == 2
+    assert "holds something that is no run of ours" in refused.stderr
+    assert "pictures: choose a new folder" in refused.stderr
+    assert tree(interrupted) == before
+
+
+def test_files_of_others_that_come_while_a_run_goes_on_survive(experiment, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        stop_command_at(patch, 50, lambda: put(out, {"pictures/cat.png": "x"}))
+        assert invoke("run", experiment, "-o", out).exit_code == 2
+    assert (out / "pictures" / "cat.png").read_text() == "x"
+    assert (out / "checkpoints" / "label.json").is_file()
+
+
+def test_checkpoints_of_others_beside_a_finished_run_survive(experiment, tmp_path):
+    out = tmp_path / "out"
+    assert invoke("run", experiment, "-o", out).exit_code == 0
+    put(out, {"checkpoints/epoch1.pt": "precious"})
+    before = tree(out)
+    assert "finished already" in invoke("run", experiment, "-o", out, "--resume").stdout
+    assert tree(out) == before
+
+
+def test_run_that_is_stopped_while_its_results_are_moved_goes_on(experiment, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    move = os.replace
+
+    def interrupt_at(name):
+        def moved(source, place):
+            if Path(place) == out / name:
+                raise KeyboardInterrupt
+            move(source, place)
+
+        return moved
+
+    for name in ("network-fast.nc", "pictures", "manifest.json"):
+        with monkeypatch.context() as patch:
+            patch.setattr("harness.run_folder.os.replace", interrupt_at(name))
+            assert invoke("run", experiment, "-o", out, "--resume").exit_code == 130
+        assert (out / "comparison.nc").is_file()
+        assert not (out / "manifest.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.run_folder._remove", lambda folder: stop())
+        assert isinstance(invoke("run", experiment, "-o", out, "--resume").exception, Stop)
+    assert (out / "checkpoints" / "label.json").is_file()
+    assert "finished already" in invoke("run", experiment, "-o", out, "--resume").stdout
+    assert not (out / "checkpoints").exists()
+    assert invoke("run", experiment, "-o", tmp_path / "undisturbed").exit_code == 0
+    assert data(out) == data(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "1", "", '{"experiment": []}', '{"experiment": {}, "resumed": "x"}']
+)
+@pytest.mark.parametrize("name", ["checkpoints/label.json", "manifest.json"])
+def test_damaged_labels_are_a_sentence(name, content, interrupted, experiment):
+    put(interrupted, {name: content})
+    refused = invoke("run", experiment, "-o", interrupted, "--resume")
+    assert refused.exit_code == 2
+    assert f"{Path(name).name} is damaged or of another program" in refused.stderr
+
+
+def test_two_processes_do_not_work_in_one_folder(interrupted, experiment):
+    described = read_file(experiment)
+    with closing(RunFolder.open(interrupted, described, resume=True)):
+        refused = invoke("run", experiment, "-o", interrupted, "--resume")
+    assert refused.exit_code == 2
+    assert f"another process is at work in {interrupted / 'checkpoints'}" in refused.stderr
+    assert invoke("run", experiment, "-o", interrupted, "--resume").exit_code == 0
+    assert json.loads((interrupted / "manifest.json").read_text())["resumed"] == 2
+
+
+def test_of_two_processes_that_begin_at_once_one_is_refused(experiment, tmp_path):
+    described = read_file(experiment)
+    first, second = (RunFolder.open(tmp_path / "out", described) for _ in range(2))
+    with closing(first), closing(second):
+        first.checkpoints.make()
+        with pytest.raises(FileExistsError, match="another process is at work"):
+            second.checkpoints.named("slow").make()
+
+
+# -- data from a file
+
+
+@pytest.fixture
+def from_file(tmp_path):
+    """An experiment with data from a file beside it."""
+    start, end = EXPERIMENT.index("[target]"), EXPERIMENT.index("[models.slow]")
+    target = '[target]\nkind = "file"\npath = "field.npy"\nbounds = [[-1, 1]]\n'
+    folder = tmp_path / "here"
+    put(folder, {"two-tones.toml": EXPERIMENT[:start] + target + EXPERIMENT[end:]})
+    np.save(folder / "field.npy", TARGET.values)
+    return folder / "two-tones.toml"
+
+
+@pytest.mark.parametrize("state", ["interrupted", "finished"])
+def test_changed_data_are_refused_and_moved_data_are_not(state, from_file, tmp_path, monkeypatch):
+    out, field = tmp_path / "out", from_file.parent / "field.npy"
+    with monkeypatch.context() as patch:
+        if state == "interrupted":
+            stop_command_at(patch, 50, lambda: signal.raise_signal(signal.SIGINT))
+        invoke("run", from_file, "-o", out)
+    np.save(field, 2 * TARGET.values)
+    refused = invoke("run", from_file, "-o", out, "--resume")
+    assert refused.exit_code == 2
+    assert "another experiment: the data in the file of the target have changed" in refused.stderr
+    field.unlink()
+    assert f"cannot read {field}: No such file" in invoke("run", from_file, "-o", out, "--resume").stderr
+    np.save(field, TARGET.values)
+    moved = from_file.parent.rename(tmp_path / "there") / from_file.name
+    assert invoke("run", moved, "-o", out, "--resume").exit_code == 0
+
+
 # -- disks and their moods
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What was synchronised, as inodes in order."""
+    found, fsync = [], os.fsync
+
+    def noted(handle):
+        found.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr("os.fsync", noted)
+    return found
+
+
+def test_checkpoints_are_on_the_disk_and_so_are_their_folders(synced, tmp_path):
+    folder = tmp_path / "new" / "kept"
+    dense(checkpoints=Checkpoints(folder))
+    written = {path.stat().st_ino for path in folder.iterdir()}
+    assert written | {place.stat().st_ino for place in (folder, tmp_path / "new", tmp_path)} <= set(synced)
+    assert synced[-1] == folder.stat().st_ino
+
+
+def test_results_are_on_the_disk_before_checkpoints_go(synced, experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.run_folder._remove", lambda folder: stop())
+    out = tmp_path / "out"
+    assert isinstance(invoke("run", experiment, "-o", out).exception, Stop)
+    results = [path for path in out.rglob("*") if "checkpoints" not in path.parts]
+    assert {"comparison.nc", "manifest.json", "report.html", "pictures"} <= {path.name for path in results}
+    assert {path.stat().st_ino for path in results} <= set(synced)
+    assert synced[-1] == out.stat().st_ino
 
 
 @pytest.fixture

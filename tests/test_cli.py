@@ -14,7 +14,8 @@ import fefreq
 import fefreq.cli
 import harness.cli
 from fefreq.models import Coefficients, FourierFeatures
-from harness.presets import preset_names
+from harness.files import find
+from harness.presets import preset_names, preset_path
 from harness.runs import Trainer
 
 EXPERIMENT = """
@@ -91,6 +92,34 @@ def test_run_leaves_everything_a_user_needs(experiment, tmp_path):
     assert manifest["training"]["model"]["width"] == 2048
     assert manifest["versions"]["torch"].startswith("2.")
     assert manifest["experiment"]["target"]["frequencies"] == [1, 4]
+
+
+def test_run_whose_check_fails_leaves_its_results_and_status_1(experiment, tmp_path):
+    out = tmp_path / "out"
+    experiment.write_text(
+        EXPERIMENT.replace("width = 2048", "width = 32").replace("tolerance = 0.1", "tolerance = 1e-6")
+    )
+    result = invoke(harness.cli.app, "run", experiment, "-o", out)
+    assert result.exit_code == 1
+    assert "0 of 1 checks passed" in result.output
+    assert (out / "report.html").is_file()
+    assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["passed"] is False
+    again = invoke(harness.cli.app, "run", experiment, "-o", out, "--resume")
+    assert again.exit_code == 1
+    assert "finished already, and a check failed" in again.output
+    assert "status 1 if a check fails" in " ".join(invoke(harness.cli.app, "run", "--help").output.split())
+
+
+def test_folder_of_the_same_name_does_not_hide_a_preset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fourier-features-1d").mkdir()
+    (tmp_path / "mine").write_text(EXPERIMENT)
+    assert find("fourier-features-1d") == preset_path("fourier-features-1d")
+    assert find("mine").samefile(tmp_path / "mine")
+    result = invoke(harness.cli.app, "run", "fourier-features-9d", "-o", "out")
+    assert result.exit_code == 2
+    assert "there is no file fourier-features-9d and no preset of this name; presets are " in result.stderr
+    assert ", fourier-features-1d, " in result.stderr
 
 
 def test_comparison_series_holds_every_source(experiment, tmp_path):

@@ -9,6 +9,8 @@ import xarray as xr
 from pydantic import ValidationError
 
 from fefreq import LogUniform
+from harness.checkpoints import Checkpoints
+from harness.descent import Descent, DivergenceError
 from harness.files import read_file
 from harness.presets import preset_path
 from harness.progress import NullProgress
@@ -65,7 +67,7 @@ def test_held_out_error_is_that_of_kernel_regression_stopped_in_time():
     assert data.predicted.shape == (4, 3, 2)
     x = (np.arange(47) - 23) / 47
     y = study.target().values
-    seen, unseen = x[::2], x[1::2]
+    seen = x[::2]
     for family in FAMILIES:
         for scale in data.scale.values:
             density = density_of(family, float(scale), study.lowest)
@@ -77,7 +79,6 @@ def test_held_out_error_is_that_of_kernel_regression_stopped_in_time():
             np.testing.assert_allclose(
                 data.predicted.sel(family=family, scale=scale), np.sqrt(squares), rtol=1e-3
             )
-    assert len(unseen) == 23
 
 
 def test_wide_networks_have_the_predicted_error_at_unseen_points(trained):
@@ -149,10 +150,34 @@ def test_the_preset_sweeps_four_shapes_over_three_exponents():
     assert isinstance(study.model("log-uniform", 8.0).density, LogUniform)
 
 
+def test_networks_of_nearly_equal_scales_have_checkpoints_of_their_own(tmp_path):
+    training = {"scales": [4, 4.000001], "width": 8}
+    study = DensityFamily.model_validate(SMALL | {"families": ["gaussian"], "time": 1, "training": training})
+    first = study.carry_out(NullProgress(), Checkpoints(tmp_path)).datasets["held-out"].trained
+    assert len(list(tmp_path.iterdir())) == 2
+    assert float(abs(first[:, 0] - first[:, 1]).max()) > 0
+    again = study.carry_out(NullProgress(), Checkpoints(tmp_path)).datasets["held-out"].trained
+    xr.testing.assert_identical(again, first)
+
+
+def test_training_that_diverges_names_family_and_scale(monkeypatch):
+    def diverge(*_):
+        raise DivergenceError("the loss grew without bound")
+
+    monkeypatch.setattr(Descent, "step", diverge)
+    study = DensityFamily.model_validate(SMALL | {"time": 1} | TRAINED)
+    with pytest.raises(DivergenceError, match="gaussian, scale 4: the loss grew"):
+        study.carry_out(NullProgress())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"families": ["gaussian", "gaussian"]}, "families must differ from one another"),
+        (
+            {"training": {"scales": [4, 8, 4.0], "width": 8}},
+            r"training.scales must differ from one another, but \[4.0, 8.0, 4.0\] repeats one",
+        ),
         ({"families": ["cauchy"]}, "'gaussian', 'uniform', 'log-uniform' or 'laplace'"),
         ({"lowest": 1.5}, "lowest is 1.5, but a log-uniform density has a standard deviation above"),
         ({"scales": {"first": 3, "last": 2, "count": 4}}, r"first \(3\) must be smaller than last \(2\)"),

@@ -56,6 +56,11 @@ MISTAKES = {
         "scal",
         r"model\.density\.scal: there is no such key; did you mean 'scale'\?",
     ),
+    "key of another table": (
+        'kind = "gaussian"',
+        'kind = "gaussian", half_width = 1',
+        r"model\.density\.half_width: there is no such key; there are dim, kind, scale",
+    ),
     "unknown kind": (
         '"gaussian"',
         '"gauss"',
@@ -166,7 +171,7 @@ def test_a_study_is_no_prediction_alone():
 def test_a_kind_that_does_not_exist_is_named_with_those_that_do(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text('kind = "relu"\ntitle = "?"\n', encoding="utf-8")
-    with pytest.raises(ExperimentError, match="there is no kind 'relu'; there are .*'relu-dynamics'"):
+    with pytest.raises(ExperimentError, match=r"there is no kind 'relu'; there are .*'relu-dynamics'"):
         read_file(path)
 
 

@@ -565,6 +565,14 @@ SMALL = {"density": GAUSSIAN, "width": 4}
         (lambda: Sgd(nesterov=True), ValueError, "needs momentum above 0"),
         (lambda: Adam(beta2=1.0), ValueError, "beta2 must be"),
         (lambda: Adam(epsilon=0.0), ValueError, "epsilon must be"),
+        (lambda: Sgd("x"), TypeError, "momentum must be a number, not 'x'"),
+        (lambda: Sgd(float("nan")), ValueError, "momentum must be finite"),
+        (lambda: Adam(beta1=None), TypeError, "beta1 must be a number, not None"),
+        (
+            lambda: Exponential(0.1, "x"),
+            TypeError,
+            "decay of an exponential schedule must be a number, not 'x'",
+        ),
         (
             lambda: optimiser("adam", momentum=0.9),
             ValueError,

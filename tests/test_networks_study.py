@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from scipy.stats import spearmanr
 
 import fefreq
+from fefreq.experiment_files import ExperimentError, validated
 from fefreq.kernel_operator import largest_rate
 from harness.checkpoints import Checkpoints
 from harness.comparison import relative_difference
@@ -141,6 +142,18 @@ def test_share_is_of_the_stability_limit_of_the_network():
     model = fefreq.FourierFeatures(fefreq.Gaussian(2.0), rates=fefreq.Rates(frequency=0))
     limit = 2 / largest_rate(model, study.target.make())
     assert trainer.schedule.peak == pytest.approx(0.3 * limit, rel=0.1)
+
+
+def test_share_is_the_same_whether_times_or_steps_are_asked_for():
+    networks = {"deep": {**NARROW, "width": 16, "hidden_layers": 1}}
+    training = {"share": 0.2, "seeds": 2}
+    by_steps = carried_out({"networks": networks, "training": training, "times": None, "steps": [0, 5, 20]})
+    data = by_steps.datasets["comparison-deep"]
+    by_times = carried_out({"networks": networks, "training": training, "times": data.time.values.tolist()})
+    np.testing.assert_allclose(by_times.datasets["comparison-deep"].error, data.error, rtol=0, atol=1e-12)
+    study = NetworkStudy.model_validate(BASE | {"networks": networks, "training": {"share": 0.1}})
+    tenth = study._trainers["deep"].schedule.peak
+    np.testing.assert_allclose(data.time, np.array([0, 5, 20]) * 2 * tenth, rtol=1e-12)
 
 
 def test_every_kind_of_network_is_trained_by_adam():
@@ -315,7 +328,29 @@ def test_what_makes_no_sense_is_refused_by_the_schema(change, message):
 def test_what_does_not_go_together_is_refused_before_any_training(change, message):
     study = NetworkStudy.model_validate(BASE | change)
     with pytest.raises(ValueError, match=message):
+        study.prepare()
+    with pytest.raises(ValueError, match=message):
         carry_out(study, NullProgress())
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        (
+            {"optimiser": {"kind": "adam", "momentum": 0.9}},
+            "training.optimiser.momentum: there is no such key; there are beta1, beta2, epsilon, kind",
+        ),
+        ({"optimiser": {"kind": "adam", "beta": 0.9}}, "did you mean 'beta[12]'"),
+        ({"optimiser": {"kind": "sgd", "beta1": 0.9}}, "there are kind, momentum, nesterov"),
+        ({"optimiser": {"kind": "descent", "rate": 1}}, "there is only kind"),
+        ({"learning_rate": "fast"}, "training.learning_rate: a learning rate is a number, .* or a schedule"),
+        ({"learning_rate": True}, "training.learning_rate: a learning rate is a number"),
+        ({"learning_rate": {"kind": "cosine", "rates": 1, "steps": 5}}, "rates: .* did you mean 'rate'"),
+    ],
+)
+def test_mistakes_in_training_say_what_would_be_right(training, message):
+    with pytest.raises(ExperimentError, match=message):
+        validated(NetworkStudy, BASE | {"training": ADAM | training}, "networks.toml")
 
 
 def test_specifications_and_options_come_as_they_are_from_the_file():

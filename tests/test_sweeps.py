@@ -14,9 +14,11 @@ import harness
 import harness.cli
 from fefreq.experiment import Experiment, read_experiment
 from harness.page import Section
+from harness.progress import NullProgress
 from harness.sweeps import engines, report
 from harness.sweeps.cells import make_cells, read_axis
-from harness.sweeps.engines import Computed, Here, Processes
+from harness.sweeps.engines import Cluster, Computed, Here, Processes, Task
+from harness.sweeps.progress import CellBar
 
 EXPERIMENT = """
 title = "A slow tone and a fast one"
@@ -67,6 +69,18 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(report, "_section", lambda data, key: Section(key))
 
 
+def computed_cells(monkeypatch):
+    """A list to which experiments are added as they are computed."""
+    run, computed = Here.run, []
+
+    def noted(self, tasks, progress):
+        computed.extend(task.experiment for task in tasks)
+        return run(self, tasks, progress)
+
+    monkeypatch.setattr(Here, "run", noted)
+    return computed
+
+
 @pytest.fixture
 def finished(swept, tmp_path):
     """A copy of the folder of those cells."""
@@ -103,8 +117,7 @@ def test_folder_has_everything_gathered_and_readable(swept):
 def test_finished_cells_are_not_run_again_and_the_missing_one_is(path, finished, swept, monkeypatch, undrawn):
     lost = next(finished.glob("cells/training.width=32*rate=1.0-*"))
     (lost / "cell.json").unlink()
-    run, computed = Here.run, []
-    monkeypatch.setattr(Here, "run", lambda self, cells: computed.extend(cells) or run(self, cells))
+    computed = computed_cells(monkeypatch)
     again = harness.sweep(path, OVER, finished)
     assert [(cell.training.width, cell.training.learning_rate) for cell in computed] == [(32, 1.0)]
     xr.testing.assert_identical(again, swept[1])
@@ -113,8 +126,8 @@ def test_finished_cells_are_not_run_again_and_the_missing_one_is(path, finished,
 def test_an_interrupted_sweep_keeps_what_was_finished(path, tmp_path, monkeypatch):
     run = Here.run
 
-    def interrupted(self, cells):
-        yield next(run(self, cells))
+    def interrupted(self, tasks, progress):
+        yield next(run(self, tasks, progress))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Here, "run", interrupted)
@@ -123,9 +136,60 @@ def test_an_interrupted_sweep_keeps_what_was_finished(path, tmp_path, monkeypatc
     assert len(list(tmp_path.glob("out/cells/*/cell.json"))) == 1
 
 
+class Interrupting(NullProgress):
+    """Interrupts training after so many steps, and remembers what it was told."""
+
+    def __init__(self, after):
+        self.left, self.told, self.watched = after, [], 0
+
+    def start(self, description, total):
+        self.told.append((description, total))
+
+    def watch(self, losses):
+        self.watched += len(losses())
+
+    def advance(self, count=1):
+        self.left -= count
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_cell_that_was_interrupted_goes_on_with_its_checkpoints(path, tmp_path, swept, undrawn):
+    over = {"training.width": [128], "training.learning_rate": [0.5]}
+    with pytest.raises(KeyboardInterrupt):  # 40 steps altogether
+        harness.sweep(path, over, tmp_path / "out", progress=Interrupting(25))
+    progress = Interrupting(10**6)
+    data = harness.sweep(path, over, tmp_path / "out", progress=progress)
+    description, steps = progress.told[1]
+    assert description == "cell 1 of 1, training, resumed"
+    assert steps < 40
+    assert progress.watched == 2  # losses of both networks
+    expected = swept[1].sel({"training.width": [128], "training.learning_rate": [0.5]})
+    np.testing.assert_allclose(data.loss, expected.loss, rtol=1e-12)
+    assert not list(tmp_path.rglob("checkpoints"))
+
+
+def test_processes_keep_checkpoints_too(path, tmp_path):
+    experiment = read_experiment(path)
+    task = Task(experiment, tmp_path / "checkpoints")
+    ((_, computed),) = Processes(2).run([task], NullProgress())
+    assert not computed.failure
+    kept = harness.Run.load(tmp_path / "checkpoints" / "model")
+    np.testing.assert_array_equal(kept.losses, computed.dataset.loss[0])
+
+
+def test_a_bar_of_cells_gives_way_to_training_and_comes_back():
+    progress = Interrupting(10**6)
+    bar = CellBar(progress, 3)
+    bar.next()
+    bar.start("training", 40)
+    bar.finish()
+    assert progress.told == [("cells", 3), ("cell 2 of 3, training", 40), ("cells", 3)]
+    assert 10**6 - progress.left == 2  # one cell, told again as the bar is new
+
+
 def test_further_values_use_the_cells_that_are_there(path, finished, monkeypatch, undrawn):
-    run, computed = Here.run, []
-    monkeypatch.setattr(Here, "run", lambda self, cells: computed.extend(cells) or run(self, cells))
+    computed = computed_cells(monkeypatch)
     data = harness.sweep(path, {"training.width": [32, 64, 128], "training.learning_rate": [0.5]}, finished)
     assert [cell.training.width for cell in computed] == [64]
     assert data.sizes["training.width"] == 3
@@ -164,10 +228,10 @@ def test_a_failed_cell_says_why_and_the_others_finish(path, tmp_path, swept, und
 
 
 def test_a_process_that_is_killed_takes_only_its_own_cell_along():
-    def die_of_one(number):  # local, so that the processes need not load this module
+    def die_of_one(number, _):  # local, so that the processes need not load this module
         return os._exit(9) if number == 1 else Computed(seconds=number)
 
-    found = dict(Processes(2, die_of_one).run([0, 1, 2, 3]))
+    found = dict(Processes(2, die_of_one).run([0, 1, 2, 3], NullProgress()))
     assert "was killed" in found[1].failure
     assert [found[i].seconds for i in (0, 2, 3)] == [0, 2, 3]
 
@@ -185,6 +249,21 @@ def test_command_reports_a_failed_cell_and_its_status_says_so(path, tmp_path, un
     assert "training.width = 33" in result.output
     assert "1 computed, 0 found finished, 1 failed" in result.output
     assert xr.load_dataset(tmp_path / "out" / "sweep.nc").sizes["seed"] == 1
+
+
+@pytest.mark.parametrize(("after", "keeps"), [(25, True), (None, False)])
+def test_command_says_what_is_left_of_an_interrupted_sweep(path, tmp_path, monkeypatch, after, keeps):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    if after is None:
+        monkeypatch.setattr("harness.sweeps.run.make_cells", interrupt)
+    else:
+        monkeypatch.setattr(Here, "run", interrupt)
+    result = invoke(path, "--over", "training.width=32,64", "-o", tmp_path / "out")
+    assert result.exit_code == 130
+    assert ("keeps what was done" in result.stderr) is keeps
+    assert (tmp_path / "out").exists() is keeps
 
 
 def test_command_lists_the_cells_and_stops(path, tmp_path):
@@ -255,6 +334,20 @@ def test_a_cluster_that_does_not_answer_is_told_so_in_seconds(path, tmp_path, mo
     with pytest.raises(ValueError, match="no Dask scheduler answers at tcp://127"):
         harness.sweep(path, OVER, tmp_path / "out", cluster="tcp://127.0.0.1:9")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1", "localhost", "http://host:80", "tcp://:8786", "a b:1", ""]
+)
+def test_an_address_without_host_or_port_is_refused_at_once(path, tmp_path, address):
+    with pytest.raises(ValueError, match=r"has a host and a port: give the one .* such as tcp://host:8786"):
+        harness.sweep(path, OVER, tmp_path / "out", cluster=address)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["tcp://host:8786", "tls://[::1]:8786", "10.0.0.1:1", "inproc://a/1/2"])
+def test_addresses_as_schedulers_print_them_are_taken(address):
+    assert Cluster(address).address == address
 
 
 def test_without_dask_a_sentence_says_how_to_get_it(path, tmp_path, monkeypatch):
@@ -335,6 +428,24 @@ def test_ensembles_of_several_sizes_fill_one_array(path, tmp_path, undrawn):
     ]
 
 
-def test_a_folder_that_holds_something_else_is_refused(path, tmp_path):
+@pytest.mark.parametrize("content", ["pictures/cat.png", "cells/a.txt", "sweep.nc", "sweep.json"])
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone(path, tmp_path, content):
+    for name in {content, "cells/one/b.txt", "report.html"}:
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text('{"mine": true}', encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(FileExistsError, match="holds another run already"):
-        harness.sweep(path, OVER, tmp_path)
+        harness.sweep(path, OVER, tmp_path / "out")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "out" / content).read_text(encoding="utf-8") == '{"mine": true}'
+
+
+def test_a_tone_that_is_never_half_learned_is_left_out_of_the_finding(swept):
+    data = swept[1].copy(deep=True)
+    lives = data.tone_half_life
+    lives[...] = np.inf
+    assert "Half-lives of the networks" not in report._half_life_finding(data, "training.width")
+    lives.loc[{"tone": 0}] = 2.0
+    lives.loc[{"tone": 0, "source": "network"}] = 2.2
+    finding = report._half_life_finding(data, "training.width")  # warnings are errors
+    assert "Half-lives of the networks differ from these by up to 10 %" in finding

@@ -225,7 +225,11 @@ def require_count(name: str, value: object, lowest: int) -> None:
 
 def require_number(name: str, value: float, lowest: float, above: bool = False) -> None:
     """Insist on a finite number of at least, or above, ``lowest``."""
-    if not math.isfinite(value) or value < lowest or (above and value == lowest):
+    try:
+        finite = math.isfinite(value)
+    except TypeError as error:
+        raise TypeError(f"{name} must be a number, not {value!r}") from error
+    if not finite or value < lowest or (above and value == lowest):
         raise ValueError(
             f"{name} must be finite and {'above' if above else 'at least'} {lowest:g}, not {value}"
         )

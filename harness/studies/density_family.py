@@ -32,6 +32,7 @@ from fefreq.targets import Target
 from harness.pipeline import Clock
 from harness.runs import Precision, Run
 from harness.studies.density_family_findings import Findings
+from harness.studies.divergence import naming
 from harness.studies.matched_densities import Family, density_of, power_law_signals
 from harness.studies.study import Study, StudyResult
 
@@ -115,8 +116,10 @@ class DensityFamily(Study):
 
     @model_validator(mode="after")
     def _consistent(self) -> DensityFamily:
-        for name in ("families", "exponents"):
-            given = getattr(self, name)
+        distinct = {"families": self.families, "exponents": self.exponents}
+        if self.training is not None:
+            distinct["training.scales"] = self.training.scales
+        for name, given in distinct.items():
             if len(set(given)) < len(given):
                 raise ValueError(f"{name} must differ from one another, but {list(given)} repeats one")
         if "log-uniform" in self.families and not self.lowest < 0.9 * self.all_scales().min():
@@ -215,8 +218,9 @@ class DensityFamily(Study):
         steps = np.empty(errors.shape[:2], dtype=np.int64)
         for i, family in enumerate(self.families):
             for j, scale in enumerate(training.scales):
-                kept = None if checkpoints is None else checkpoints.named(f"{family}-{scale:g}")
-                run = self._run(self.model(family, scale), target, training, progress, kept)
+                kept = None if checkpoints is None else checkpoints.named(f"{family}-{j}")
+                with naming(f"{family}, scale {scale:g}"):
+                    run = self._run(self.model(family, scale), target, training, progress, kept)
                 errors[i, j] = self._held_out(run.residuals).T
                 steps[i, j] = run.steps[-1]
         return errors, steps

@@ -30,9 +30,10 @@ from fefreq.targets import Target
 from harness.comparison import compare
 from harness.module_training import ModuleStart, ModuleTrainer
 from harness.modules import AnyModule, ModuleSpec, Siren
-from harness.optimisers import AnyOptimiser, AnySchedule, Constant, Descent
+from harness.optimisers import AnyOptimiser, AnySchedule, Constant, Descent, Schedule
 from harness.pipeline import Clock, frequency_grid
 from harness.runs import DEFAULT_SHARE, Device, Precision, Run
+from harness.studies.divergence import naming
 from harness.studies.network_checks import NetworkCheck, judge, require_meaning
 from harness.studies.study import Study, StudyResult
 from harness.studies.trained_networks import TrainedNetwork, tone_lives
@@ -62,6 +63,12 @@ class StepRange(Keys):
         return [0, *(int(k) for k in np.unique(np.rint(spread(self.first, self.last, self.count))))]
 
 
+def _number_or_schedule(value: object) -> str | None:
+    if isinstance(value, (dict, Schedule)):
+        return "schedule"
+    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 class NetworkTraining(Keys):
     """How all networks are trained."""
 
@@ -69,7 +76,12 @@ class NetworkTraining(Keys):
     learning_rate: (
         Annotated[
             Annotated[PositiveFloat, Tag("number")] | Annotated[AnySchedule, Tag("schedule")],
-            Discriminator(lambda value: "number" if isinstance(value, (int, float)) else "schedule"),
+            Discriminator(
+                _number_or_schedule,
+                custom_error_type="learning_rate",
+                custom_error_message="a learning rate is a number, such as 0.001, or a schedule, such as "
+                "{ kind = 'cosine', rate = 0.001, steps = 1000 }",
+            ),
         ]
         | None
     ) = Field(None, description="size of a step, or a schedule; descent has one of its own, see `share`")
@@ -197,9 +209,9 @@ class NetworkStudy(Study):
             If data, networks and settings do not go together.
         """
         self.tones(self._data.dim)
-        for name, model in self.predictions.items():
+        for model in self.predictions.values():
             self._predictor(model, self._data)
-            assert self._trainers[name]
+        _ = self._trainers  # made here, so that a network that cannot be trained is told before any training
 
     def carry_out(self, progress: Progress, checkpoints: Checkpoints | None = None) -> StudyResult:
         """Train every network, predict, compare, judge.
@@ -209,19 +221,13 @@ class NetworkStudy(Study):
         DivergenceError
             A ``FloatingPointError``: a loss is not finite or grew without bound; the message names the network.
         """
-        from harness.descent import DivergenceError
         from harness.results import write_series
         from harness.studies.network_report import sections
 
         clock, trained = Clock(), {}
         for name, trainer in self._trainers.items():
-            with clock.named(name).during("training"):
-                try:
-                    run = trainer.train(progress, None if checkpoints is None else checkpoints.named(name))
-                except DivergenceError as error:
-                    stated = DivergenceError(f"networks.{name}: {error}")
-                    stated.run = error.run
-                    raise stated from error
+            with clock.named(name).during("training"), naming(f"networks.{name}"):
+                run = trainer.train(progress, None if checkpoints is None else checkpoints.named(name))
             with clock.named(name).during("prediction and comparison"):
                 trained[name] = self._compared(name, run)
         verdicts = tuple(verdict for check in self.checks for verdict in judge(check, trained))

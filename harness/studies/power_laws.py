@@ -36,7 +36,7 @@ class PowerLaw:
 
 
 def power_law(x: FloatArray, y: FloatArray) -> PowerLaw:
-    """Least squares on logarithms of independent measurements.
+    """Least squares on logarithms of independent measurements: every point a network with random numbers of its own.
 
     Parameters
     ----------

@@ -10,7 +10,8 @@ however wide the network is: a floor under the distance,
 
 Both laws are measured on networks. Their distance to *descent at infinite width with the same steps* knows no floor,
 and falls with the width alone; the distance of the widest ones to the *flow* is almost the floor alone. The norm is
-that of the loss, and distances are the largest over all times.
+that of the loss, and distances are the largest over all times. Networks of different widths have random numbers of
+their own, so that they are independent measurements.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from fefreq.signals import AnySource, located
 from fefreq.targets import Target
 from harness.outcome import Verdict
 from harness.pipeline import Clock
-from harness.progress import Progress
+from harness.progress import Progress, watch
 from harness.runs import Method, Trainer
+from harness.studies.divergence import naming
 from harness.studies.power_laws import PowerLaw, power_law, repeated_power_law
 from harness.studies.study import Study, StudyResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.checkpoints import Checkpoints
@@ -148,7 +151,8 @@ class WidthConvergence(Study):
             self.times.values(),
             learning_rate=rate,
             seeds=seeds,
-            seed=self.seed,
+            # Neurons of a narrow network are the first ones of a wider network of the same seed.
+            seed=int(np.random.SeedSequence([self.seed, width]).generate_state(1)[0]),
             method=self.method,
         )
 
@@ -164,11 +168,9 @@ class WidthConvergence(Study):
         target, times = self.target.make(), self.times.values()
         rates = self.learning_rates
         with clock.during("predictions"):
-            flow = KernelFlow(self.model, target).solve(times, RTOL).values
-            descents = {
-                rate: KernelFlow(self.model, target).solve(times, RTOL, learning_rate=rate).values
-                for rate in rates
-            }
+            prediction = KernelFlow(self.model, target)
+            flow = prediction.solve(times, RTOL).values
+            descents = {rate: prediction.solve(times, RTOL, learning_rate=rate).values for rate in rates}
         shape = (len(self.widths), len(rates), max(self.seeds), len(times))
         to_descent, to_flow = np.full(shape, np.nan), np.full(shape, np.nan)
         methods = {}
@@ -180,7 +182,9 @@ class WidthConvergence(Study):
                 with clock.during(f"width {width:,}"):
                     for j, rate in enumerate(rates):
                         kept = checkpoints and checkpoints.named(f"width-{width}-rate-{j}")
-                        run = self._trainer(target, width, rate).train(shared, kept)
+                        trainer = self._trainer(target, width, rate)
+                        with naming(f"width {width}, learning rate {rate:g}"):
+                            run = trainer.train(shared, kept)
                         to_descent[i, j, : run.seeds] = distance(run.residuals, descents[rate], target)
                         to_flow[i, j, : run.seeds] = distance(run.residuals, flow, target)
                         methods[f"{width}"] = run.method
@@ -284,6 +288,10 @@ class _Shared:
     def advance(self, count: int = 1) -> None:
         """Move the bar by steps of the present training."""
         self._move(self._at + count * self._step)
+
+    def watch(self, losses: Callable[[], FloatArray]) -> None:
+        """Show losses of the present training beside the bar."""
+        watch(self._progress, losses)
 
     def finish(self) -> None:
         """End the present training, wherever it stands."""

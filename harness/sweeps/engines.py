@@ -6,18 +6,21 @@ joblib keeps the processes, Dask its cluster; results come back in the order in 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import xarray as xr
 
 from fefreq.experiment import Experiment
 from harness.outcome import Verdict
+from harness.progress import NullProgress, Progress
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -28,6 +31,22 @@ KILLED = (
     "make them smaller"
 )
 INSTALL = "pip install 'fefreq[cluster]'"
+ADDRESS = re.compile(r"inproc://.+|((tcp|tls|ucx|wss?)://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell to be computed.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    checkpoints : path, optional
+        Folder where its training is kept, and from where it goes on.
+    """
+
+    experiment: Experiment
+    checkpoints: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +59,30 @@ class Computed:
     failure: str = ""
 
 
-Compute = Callable[[Experiment], Computed]
+Compute = Callable[[Task, Progress], Computed]
 Results = Iterator[tuple[int, Computed]]
 
 
 class Engine(Protocol):
     """Computes cells somewhere."""
 
-    def run(self, experiments: Sequence[Experiment]) -> Results:
-        """Number and result of every cell, as they are ready."""
+    local: ClassVar[bool]
+    """Whether it computes where the folder of the sweep is."""
+
+    def run(self, tasks: Sequence[Task], progress: Progress) -> Results:
+        """Number and result of every cell, as they are ready; what is computed in this process tells its progress."""
 
 
-def compute(experiment: Experiment) -> Computed:
+def compute(task: Task, progress: Progress) -> Computed:
     """Carry out one cell; an expected failure becomes a sentence."""
+    from harness.checkpoints import Checkpoints
     from harness.pipeline import run_experiment
     from harness.sweeps.datasets import of_outcome
 
     begin = time.perf_counter()
+    checkpoints = None if task.checkpoints is None else Checkpoints(task.checkpoints)
     try:
-        outcome = run_experiment(experiment)
+        outcome = run_experiment(task.experiment, progress, checkpoints)
     except (ValueError, TypeError, ArithmeticError, OSError, MemoryError, RuntimeError) as error:
         sentence = " ".join(str(error).split()) or type(error).__name__
         return Computed(failure=sentence, seconds=time.perf_counter() - begin)
@@ -70,10 +94,11 @@ class Here:
     """In the process that asks, one cell after the other."""
 
     compute: Compute = compute
+    local: ClassVar[bool] = True
 
-    def run(self, experiments: Sequence[Experiment]) -> Results:
+    def run(self, tasks: Sequence[Task], progress: Progress) -> Results:
         """Compute the cells in their order."""
-        return ((number, self.compute(experiment)) for number, experiment in enumerate(experiments))
+        return ((number, self.compute(task, progress)) for number, task in enumerate(tasks))
 
 
 @dataclass(frozen=True)
@@ -86,10 +111,11 @@ class Processes:
 
     jobs: int
     compute: Compute = compute
+    local: ClassVar[bool] = True
 
-    def run(self, experiments: Sequence[Experiment]) -> Results:
+    def run(self, tasks: Sequence[Task], progress: Progress) -> Results:
         """Compute the cells side by side."""
-        waiting = dict(enumerate(experiments))
+        waiting = dict(enumerate(tasks))
         while waiting:
             try:
                 for number, computed in self._side_by_side(self.jobs, waiting):
@@ -99,7 +125,7 @@ class Processes:
                 for number in list(waiting)[: self.jobs]:
                     yield number, self._alone(waiting.pop(number))
 
-    def _side_by_side(self, jobs: int, cells: Mapping[int, Experiment]) -> Results:
+    def _side_by_side(self, jobs: int, cells: Mapping[int, Task]) -> Results:
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
@@ -108,10 +134,10 @@ class Processes:
         for number, computed in found:
             yield int(number), computed
 
-    def _alone(self, experiment: Experiment) -> Computed:
+    def _alone(self, task: Task) -> Computed:
         try:
             # A pool of two, since joblib would compute for a pool of one in this process.
-            ((_, computed),) = self._side_by_side(2, {0: experiment})
+            ((_, computed),) = self._side_by_side(2, {0: task})
         except BrokenProcessPool:
             return Computed(failure=KILLED)
         return computed
@@ -124,12 +150,26 @@ class Cluster:
     Its workers need the same version of this package, and data files under the same path; results travel
     back, so no folder has to be shared. Cells go to Dask itself: through joblib a worker that dies for good would
     be waited for without end.
+
+    Raises
+    ------
+    ValueError
+        If the address lacks a host or a port.
     """
 
     address: str
     compute: Compute = compute
+    local: ClassVar[bool] = False
 
-    def run(self, experiments: Sequence[Experiment]) -> Results:
+    def __post_init__(self) -> None:
+        # Dask would leave a half-made client behind, which takes long to close and prints a traceback.
+        if not ADDRESS.fullmatch(self.address):
+            raise ValueError(
+                f"{self.address!r} is no address of a Dask scheduler, which has a host and a port: give the one that "
+                "it prints when it starts, such as tcp://host:8786"
+            )
+
+    def run(self, tasks: Sequence[Task], progress: Progress) -> Results:
         """Compute the cells wherever the cluster has room.
 
         Raises
@@ -144,7 +184,10 @@ class Cluster:
             from distributed import KilledWorker, as_completed
 
             _require_workers(client, self.address)
-            numbers = {client.submit(self.compute, one, pure=False): i for i, one in enumerate(experiments)}
+            numbers = {
+                client.submit(self.compute, task, NullProgress(), pure=False): number
+                for number, task in enumerate(tasks)
+            }
             for future in as_completed(list(numbers), loop=client.loop):
                 try:
                     computed: Computed = future.result()
@@ -159,8 +202,8 @@ class Cluster:
                 future.release()  # the cluster need not keep what has arrived
 
 
-def _numbered(compute: Compute, number: int, experiment: Experiment) -> tuple[int, Computed]:
-    return number, compute(experiment)
+def _numbered(compute: Compute, number: int, task: Task) -> tuple[int, Computed]:
+    return number, compute(task, NullProgress())
 
 
 @contextmanager

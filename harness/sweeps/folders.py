@@ -1,7 +1,8 @@
-"""The folder of a sweep: one folder for every finished cell, and what is gathered from them.
+"""The folder of a sweep: one folder for every cell, and what is gathered from them.
 
-A cell counts as finished once its ``cell.json`` is there, which is written last; a sweep that was interrupted
-therefore goes on with the cells that are missing.
+A folder is that of a sweep if its ``sweep.json`` says so, which is written before anything else; no other folder with
+anything in it is ever written to. A cell counts as finished once its ``cell.json`` is there, which is written last; a
+sweep that was interrupted therefore goes on with the cells that are missing, and these with their checkpoints.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     from harness.page import Page
 
 MANIFEST = "sweep.json"
+FORMAT = "harness sweep 1"
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep, finished or not."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
 
 def check_folder(folder: Path) -> None:
@@ -40,10 +51,22 @@ def check_folder(folder: Path) -> None:
     """
     from fefreq.console import check_fresh
 
-    if not (folder / "cells").is_dir():
+    if not is_sweep(folder):
         check_fresh(folder)
-    elif not os.access(folder / "cells", os.W_OK | os.X_OK):
+    elif not os.access(folder, os.W_OK | os.X_OK):
         raise NotADirectoryError(f"{folder} cannot be written to: choose another folder for the sweep")
+
+
+def claim(folder: Path) -> None:
+    """Make the folder of a sweep, unless it is one."""
+    if not is_sweep(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / MANIFEST, _json({"format": FORMAT, "cells": []}))
+
+
+def checkpoints_of(folder: Path, cell: Cell) -> Path:
+    """Where the training of a cell is kept as long as it goes on."""
+    return folder / "cells" / cell.folder / "checkpoints"
 
 
 def finished(folder: Path, cell: Cell) -> xr.Dataset | None:
@@ -60,10 +83,14 @@ def finished(folder: Path, cell: Cell) -> xr.Dataset | None:
 
 
 def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
-    """Keep a cell that is finished: ``comparison.nc``, and then ``cell.json``; returns what is gathered of it."""
+    """Keep a cell that is finished: ``comparison.nc``, and then ``cell.json``; returns what is gathered of it.
+
+    Its checkpoints are not needed any more.
+    """
     from harness.page import versions
 
     assert computed.dataset is not None
+    claim(folder)
     place = folder / "cells" / cell.folder
     place.mkdir(parents=True, exist_ok=True)
     (place / "cell.json").unlink(missing_ok=True)
@@ -78,6 +105,7 @@ def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
         "experiment": cell.experiment.model_dump(mode="json", exclude_none=True),
     }
     write_text(place / "cell.json", _json(manifest))
+    shutil.rmtree(checkpoints_of(folder, cell), ignore_errors=True)
     return without_fields(computed.dataset)
 
 
@@ -93,7 +121,7 @@ def write_sweep(
     """
     from harness.page import versions
 
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    claim(folder)
     write_netcdf(data, folder / "sweep.nc", overwrite=True)
     states = []
     for cell in cells:
@@ -104,6 +132,7 @@ def write_sweep(
             | ({"failure": failure} if failure else {"folder": f"cells/{cell.folder}"})
         )
     manifest = {
+        "format": FORMAT,
         "title": page.title,
         "written": _now(),
         "cells": states,

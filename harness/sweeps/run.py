@@ -14,8 +14,9 @@ from fefreq.experiment import Experiment, read_experiment
 from harness.progress import NullProgress, Progress
 from harness.sweeps.cells import Cell, absolute, make_cells
 from harness.sweeps.datasets import gather
-from harness.sweeps.engines import Cluster, Engine, Here, Processes
-from harness.sweeps.folders import check_folder, finished, store, write_sweep
+from harness.sweeps.engines import Cluster, Engine, Here, Processes, Task
+from harness.sweeps.folders import check_folder, checkpoints_of, claim, finished, store, write_sweep
+from harness.sweeps.progress import CellBar
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def sweep(
     cluster : str, optional
         Address of a Dask scheduler, such as ``tcp://host:8786``, which then computes instead of this machine.
     progress : Progress, optional
-        Hears of every cell.
+        Hears of every cell, and of the training of cells that are computed in this process.
 
     Returns
     -------
@@ -143,15 +144,20 @@ def _compute(
     failures: dict[tuple[int, ...], str] = {}
     if not missing:
         return failures
-    progress.start("cells", len(missing))
+    if engine.local:
+        claim(folder)
+    tasks = [
+        Task(cell.experiment, checkpoints_of(folder, cell) if engine.local else None) for cell in missing
+    ]
+    bar = CellBar(progress, len(missing))
     try:
-        for number, computed in engine.run([cell.experiment for cell in missing]):
+        for number, computed in engine.run(tasks, bar):
             cell = missing[number]
             if computed.dataset is None:
                 failures[cell.place] = computed.failure
             else:
                 found[cell.place] = store(folder, cell, computed)
-            progress.advance()
+            bar.next()
     finally:
         progress.finish()
     return failures
