@@ -13,14 +13,24 @@ import xarray as xr
 from PIL import Image
 from pydantic import ValidationError
 
+import fefreq
 from fefreq.experiment_files import ExperimentError, read_toml, validated
 from harness.files import carry_out
 from harness.presets import FOLDER
 from harness.progress import NullProgress
-from harness.relu import Recording, activation_patterns, pictures, region_pictures
+from harness.relu import (
+    Recording,
+    Schedule,
+    activation_patterns,
+    field_pictures,
+    pictures,
+    region_pictures,
+    relu_network,
+    track,
+)
 from harness.studies.relu import ReluDynamics
 from harness.studies.relu_checks import ReluBandCheck, ReluDepthCheck, ReluEarlyCheck, ReluOrderCheck, told
-from harness.studies.relu_fourier import ReluVsFourierFeatures
+from harness.studies.relu_fourier import BiasCheck, LeftCheck, ReluVsFourierFeatures
 from harness.studies.relu_targets import Photograph
 
 LINE = """
@@ -127,6 +137,11 @@ kind = "left"
 source = "coordinates"
 tone = 1
 at_least = 0.5
+[[checks]]
+kind = "left"
+source = "coordinates"
+tone = 0
+at_most = 1e-6
 """
 
 
@@ -235,7 +250,43 @@ def test_three_kinds_of_networks_lie_on_one_axis_of_time_and_one_is_predicted(tm
     assert np.isnan(comparison.difference.sel(source="coordinates")).all()
     assert not np.isnan(comparison.difference.sel(source="network")).any()
     assert np.allclose(comparison.error.sel(source="coordinates"), dynamics.error[0].mean("seed"))
-    assert [verdict.passed for verdict in result.verdicts] == [True, True]
+    assert [verdict.passed for verdict in result.verdicts] == [True, True, False]
+    assert result.verdicts[2].name == "coordinates: error left at 1 cycle"
+
+
+def test_what_was_not_measured_at_the_end_is_told_with_its_last_epoch(tmp_path) -> None:
+    content = tomllib.loads(LINE)
+    content["training"]["epochs"] = 10
+    content["schedule"] |= {"hamming": [0, 5], "confusion": [0, 5], "angles": [5], "regions": [0, 3]}
+    study = ReluDynamics.model_validate(content | {"checks": []})
+    result = study.carry_out(NullProgress())
+    result.page.write(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for word in (">nan", " nan", "None"):
+        assert word not in page
+    data = result.datasets["dynamics"]
+    local = float(data.hamming.sel(condition="unit", pairs="local", time=data.time[data.epoch == 5]).mean())
+    findings = " ".join(picture.finding for section in result.sections for picture in section.pictures)
+    assert f"local and global pairs are after epoch 5 {local:.3g} and" in findings
+    assert "(negative cosine) after epoch 5 for" in findings
+    assert "there are after epoch 3" in findings
+    rows = [row[0] for row in result.sections[0].tables[0].rows]
+    assert "Local Hamming distance, after epoch 5" in rows
+    assert "Mean squared error" in rows
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"), [(1, None), (2, "hyperplanes of layer 2 is"), (3, "of layers 2 to 3")]
+)
+def test_hyperplanes_are_spoken_of_from_the_second_layer_on(layers: int, said: str | None) -> None:
+    study = line(network={"width": 8, "hidden_layers": layers}, training={"epochs": 4, "seeds": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sections = study.carry_out(NullProgress()).sections
+    finding = next(section for section in sections if section.title == "Weights").pictures[0].finding
+    assert "nan" not in finding
+    assert ("hyperplanes" in finding) == (said is not None)
+    assert (said or "") in finding
 
 
 # Pictures
@@ -263,6 +314,33 @@ def test_dynamics_share_one_axis_of_time_with_the_spectrum(written) -> None:
         axes = [ax for ax in pictures.dynamics_figure(data, over).axes if ax.get_label() != "<colorbar>"]
         assert len(axes) == 6 * data.sizes["condition"]
         assert {ax.get_xlim() for ax in axes} == {(0.0, float(data[over][-1]))}
+
+
+def test_every_condition_has_half_lives_and_a_look_of_its_own() -> None:
+    sources = ["pde", "network", *"abcdef"]
+    error = np.exp(-np.outer(np.arange(5.0), [1.0, 0.5]))
+    data = xr.Dataset(
+        {"error": (("source", "time", "frequency"), np.broadcast_to(error, (len(sources), 5, 2)) + 0j)},
+        coords={"source": sources, "time": np.arange(5.0), "xi_0": ("frequency", [1.0, 2.0])},
+        attrs={"reference": "pde"},
+    )
+    drawn = field_pictures.half_lives_figure(data, "pde", "network").axes[0].get_lines()
+    looks = {curve.get_label(): (curve.get_color(), curve.get_marker()) for curve in drawn}
+    assert set(sources) <= set(looks)
+    assert len({looks[name] for name in sources}) == len(sources)
+
+
+def test_what_was_learned_is_shown_over_the_range_of_the_data() -> None:
+    x = np.linspace(-1, 1, 12)
+    values = 5 + 3 * np.broadcast_to(x[:, None], (12, 8))
+    target = fefreq.Target.from_grid(values, [(0, 3), (0, 2)])
+    recording = track(lambda seed: relu_network(2, 8, 1, seed=seed), target, Schedule(), epochs=1, window=4)
+    outputs = np.array([[2.0], [5.0], [8.0], [9.0]])
+    assert np.allclose(region_pictures._as_image(outputs, values)[:, 0], [0, 0.5, 1, 1])
+    figure = region_pictures.region_maps_figure({"a": recording}, (0, 1), resolution=16, enlarged=4)
+    extents = [ax.images[0].get_extent() for ax in figure.axes]
+    assert np.allclose(extents[:3], [0, 3, 0, 2])
+    assert np.allclose(extents[3], [1.125, 1.875, 0.75, 1.25])
 
 
 # The shipped files
@@ -311,6 +389,68 @@ def test_a_band_holds_the_mean_over_networks(numbers) -> None:
     assert not check(at_most=30.9).judge(numbers).passed
     assert check(at_most=12, epoch=0).judge(numbers).passed
     assert check(at_most=1, layer=2).judge(numbers).passed
+
+
+def test_a_failed_band_is_told_with_digits_that_fail(numbers) -> None:
+    def measured(**band) -> str:
+        check = ReluBandCheck(kind="band", quantity="dead-units", condition="a", **band)
+        return check.judge(numbers + 99.98).measured
+
+    # 31 + 2 · 99.98, as both layers are moved.
+    assert measured(at_least=230, at_most=260) == "231 (230–232)"
+    assert measured(at_least=231, at_most=260) == "230.96 (230–232)"
+    assert measured(at_least=230.9, at_most=230.97) == "230.96 (230–232)"
+
+
+@pytest.mark.parametrize(
+    ("lives", "band", "measured", "passed"),
+    [
+        ((2.0, 10.0), {"at_least": 4, "at_most": 6}, "5", True),
+        ((2.0, 10.0), {"at_least": 6}, "5", False),
+        ((2.0, 10.0), {"at_most": 4}, "5", False),
+        ((2.0, 9.999), {"at_least": 5}, "4.9995", False),
+        ((2.0, np.inf), {"at_least": 40}, "> 50", True),
+        ((2.0, np.inf), {"at_least": 60}, "> 50", False),  # it may be more, but that is not known
+        ((2.0, np.inf), {"at_most": 60}, "> 50", False),
+        ((np.inf, np.inf), {"at_least": 0.5}, None, False),
+        ((np.inf, 10.0), {"at_most": 4}, None, False),
+    ],
+)
+def test_a_bias_is_a_ratio_of_half_lives(lives, band: dict, measured: str | None, passed: bool) -> None:
+    tones = xr.Dataset(
+        {"half_life": (("source", "frequency"), [lives]), "covered": ("source", [100.0])},
+        coords={"source": ["a"], "xi_0": ("frequency", [1.0, 8.0])},
+    )
+    verdict = BiasCheck(kind="bias", source="a", slow=0, fast=1, **band).judge(xr.Dataset(), tones)
+    assert verdict.passed is passed
+    assert measured is None or verdict.measured == measured
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "message"),
+    [
+        (
+            BiasCheck,
+            {"kind": "bias", "slow": 0, "fast": 1, "at_least": 5, "at_most": 2},
+            "no number is at least 5",
+        ),
+        (BiasCheck, {"kind": "bias", "slow": 1, "fast": 1, "at_least": 5}, "both tone 1"),
+        (
+            LeftCheck,
+            {"kind": "left", "tone": 0, "at_least": 0.9, "at_most": 0.1},
+            "no number is at least 0.9",
+        ),
+        (LeftCheck, {"kind": "left", "tone": 0}, "at_least, at_most or both"),
+    ],
+)
+def test_checks_that_cannot_hold_are_refused(check, changes: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        check(source="a", **changes)
+
+
+def test_steps_longer_than_the_training_are_refused_with_its_end() -> None:
+    with pytest.raises(ValidationError, match=r"steps of 5 are too long .* times.last = 1"):
+        ReluVsFourierFeatures.model_validate(tomllib.loads(BESIDE) | {"descent": {"learning_rate": 5.0}})
 
 
 def test_an_order_compares_means_or_all_networks(numbers) -> None:
@@ -399,6 +539,14 @@ def test_numbers_are_told_with_their_range() -> None:
                 ]
             },
             "after epoch 2, where it is not measured",
+        ),
+        (
+            {
+                "checks": [
+                    {"kind": "early", "quantity": "dead-units", "condition": "unit", "epoch": 4, "later": 0.5}
+                ]
+            },
+            "nothing comes after epoch 4",
         ),
         ({"schedule": {"hammming": [0]}}, "hammming"),
         ({"pairs": {"count": 0}}, "greater than or equal to 1|greater than 0"),

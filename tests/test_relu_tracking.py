@@ -1,6 +1,7 @@
 """Diagnostics recorded during training, against the same quantities worked out without the package."""
 
 import math
+import re
 import tomllib
 
 import numpy as np
@@ -11,8 +12,18 @@ from torch import nn
 
 import fefreq
 import harness
-from harness.relu import Every, Recording, Schedule, default_frequencies, relu_network, track
+from harness.relu import (
+    Every,
+    Recording,
+    ReluNetwork,
+    Schedule,
+    default_frequencies,
+    regions_along,
+    relu_network,
+    track,
+)
 from harness.relu import tracking as tracking_module
+from harness.relu.probes import CHORDS_PER_TURN
 from harness.relu.tracking import Tracker
 
 DIAGNOSTICS = ["hamming", "confusion", "patterns", "regions", "width", "dead", "norms", "angles", "in_sphere"]
@@ -188,8 +199,17 @@ def test_pieces_along_an_encoded_curve_approach_those_of_a_fine_grid(target: fef
     recording = track(encoded, target, Schedule(**ALL), epochs=6)
     on = units_on(recording.network(6), np.linspace(0, 1, 200_001)[:, None])
     counted = 1 + int(np.any(on[1:] != on[:-1], axis=1).sum())
-    # Chords of 1/96 of a curve whose fastest turn has length 1/2.
-    assert float(recording.data.regions[0, -1]) == pytest.approx(counted, rel=0.05)
+    assert float(recording.data.regions[0, -1]) == counted
+
+
+def test_half_as_long_chords_find_no_more_regions_behind_an_encoding() -> None:
+    """Along the diagonal of a square, whose samples are further apart than the chords are long."""
+    diagonal = np.linspace([0.0, 0.0], [1.0, 1.0], 41)
+    network = ReluNetwork.of(relu_network(2, 16, 2, octaves=6, seed=1))
+    counted = regions_along(network, diagonal)
+    assert regions_along(network, diagonal, chords=2 * CHORDS_PER_TURN) == counted
+    assert regions_along(network, diagonal[[0, -1]]) == counted
+    assert regions_along(network, diagonal, chords=1) < counted
 
 
 def test_the_error_is_the_transform_of_the_residual(target: fefreq.Target) -> None:
@@ -243,7 +263,14 @@ def test_default_frequencies_reach_beyond_the_band_and_resolve_the_length(target
     xi = default_frequencies(target)[:, 0]
     assert xi[0] == 0
     assert np.diff(xi) == pytest.approx(0.5)
-    assert xi[-1] >= 5
+    assert target.bandwidth[0] < xi[-1] <= target.nyquist[0] * (1 + 1e-12)
+
+
+def test_default_frequencies_of_an_image_are_symmetric_and_few(image: fefreq.Target) -> None:
+    points = default_frequencies(image)
+    assert {tuple(xi) for xi in points} == {tuple(-xi) for xi in points}
+    assert all(len(np.unique(axis)) <= 33 for axis in points.T)
+    assert (np.abs(points).max(axis=0) <= image.nyquist).all()
 
 
 # Samples held out
@@ -305,6 +332,23 @@ def test_a_recording_survives_its_file(build, target: fefreq.Target, tmp_path) -
         assert torch.equal(read.network(3, member=1)(x), recording.network(3, member=1)(x))
 
 
+def test_a_layer_without_a_bias_comes_back_without_one(target: fefreq.Target, tmp_path) -> None:
+    def build(seed: int) -> nn.Sequential:
+        network = plain(seed)
+        network[0] = nn.Linear(1, 16, bias=False)
+        return network
+
+    recording = track(build, target, Schedule(), epochs=1)
+    for kept in (recording, Recording.load(recording.save(tmp_path / "run.nc"))):
+        network = kept.network(1)
+        assert network[0].bias is None
+        assert network[2].bias is not None
+        x = torch.as_tensor(target.points, dtype=torch.float32)
+        with torch.no_grad():
+            outputs = network(x)[:, 0].numpy()
+        assert np.allclose(target.values - outputs, recording.residuals[0, -1], atol=1e-6)
+
+
 def test_a_recording_with_channels_survives_its_file(image: fefreq.Target, tmp_path) -> None:
     recording = track(
         lambda seed: relu_network(2, 8, 2, 3, octaves=2, seed=seed), image, Schedule(), epochs=1, window=5
@@ -355,7 +399,10 @@ def test_wrong_dimensions_and_channels_are_told(target: fefreq.Target, image: fe
         ({"window": 1}, "holds no pair"),
         ({"window": 97}, "does not fit into a grid"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number, at least 1"),
+        ({"seed": -1}, "seed is -1; it must be a whole number, at least 0"),
         ({"batch": 97}, "cannot be drawn from 96 samples"),
+        ({"batch": 0}, "batch is 0"),
         ({"coordinates": (1.0, 0.0)}, "no interval"),
         ({"learning_rate": 0.0}, "above 0"),
         ({"snapshots": [2]}, "there are 0 … 1"),
@@ -373,10 +420,19 @@ def test_scattered_samples_have_no_windows() -> None:
         Tracker(plain, fefreq.Target(points, points), Schedule(), epochs=1)
 
 
-def test_too_many_samples_are_refused_with_how_many_fit(target: fefreq.Target, monkeypatch) -> None:
-    monkeypatch.setattr(tracking_module, "available_memory", lambda: 20_000)
-    with pytest.raises(ValueError, match=r"of 96 points does not fit .*: \d+ points fit"):
-        Tracker(plain, target, Schedule(), epochs=1)
+@pytest.mark.parametrize("batch", [None, 16])
+def test_as_many_samples_fit_as_the_refusal_says(batch: int | None, monkeypatch) -> None:
+    def tracker(count: int) -> Tracker:
+        line = fefreq.Target.from_function(wave, [(0, 1)], count)
+        return Tracker(plain, line, Schedule(), epochs=1, batch=batch)
+
+    monkeypatch.setattr(tracking_module, "available_memory", lambda: 60_000)
+    with pytest.raises(ValueError, match=r"of 1000 points does not fit .*: \d+ points fit") as refusal:
+        tracker(1000)
+    fitting = int(re.search(r"(\d+) points fit", str(refusal.value))[1])
+    tracker(fitting)
+    with pytest.raises(ValueError, match=f"of {fitting + 1} points does not fit .*: {fitting} points fit"):
+        tracker(fitting + 1)
 
 
 def test_an_encoding_that_is_too_fast_for_the_grid_warns_with_the_limit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +61,9 @@ def half_lives_figure(data: xr.Dataset, predicted: str, measured: str, above: fl
         predicted: {"color": "#222222", "ls": "-", "lw": 1.8},
         measured: {"color": "#0072B2", "ls": "none", "marker": "o", "ms": 5, "mfc": "none", "mew": 1.2},
     }
-    for (colour, _), marker, name in zip(LOOKS[1:], ("s", "^", "v", "D"), others, strict=False):
+    # One marker more than colours, so that no pair of them comes twice soon.
+    looks = zip(cycle(LOOKS[1:]), cycle("s^vDP"), others, strict=False)
+    for (colour, _), marker, name in looks:
         styles[name] = {"color": colour, "ls": "none", "marker": marker, "ms": 4.5}
     figure = new_figure(4.4)
     ax = figure.add_subplot()

@@ -26,6 +26,7 @@ from fefreq.plots.axes import (
     time_axis,
 )
 from fefreq.plots.profiles import profiles
+from harness.relu.recording import times_measured
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,7 +88,8 @@ def dynamics_figure(data: xr.Dataset, over: Literal["epoch", "time"] = "epoch") 
     for ax in grid[-1]:
         if over == "time":
             time_axis(ax, axis)
-        ax.set_xlabel(EPOCH if over == "epoch" else TIME)
+            ax.set_xlabel("")
+    figure.supxlabel(EPOCH if over == "epoch" else TIME, fontsize=10)
     handles = [
         Line2D([], [], color=LOCAL, label="local pairs"),
         Line2D([], [], color=GLOBAL, ls="--", label="global"),
@@ -104,10 +106,14 @@ def distributions_figure(data: xr.Dataset, epoch: int | None = None) -> Figure:
     data : xarray.Dataset
         With the dimensions condition, seed and time.
     epoch : int, optional
-        By default the last one.
+        By default the last one at which each was measured.
     """
-    at = -1 if epoch is None else int(np.flatnonzero(data.epoch.values == epoch)[0])
-    now = data.isel(time=at)
+    now = data[["hamming_histogram", "cosine_histogram"]]
+    if epoch is None:
+        last = {name: now[name].isel(time=times_measured(data, str(name))[-1], drop=True) for name in now}
+        now = now.drop_dims("time").assign(last)
+    else:
+        now = now.isel(time=int(np.flatnonzero(data.epoch.values == epoch)[0]))
     figure = new_figure(5.4)
     grid = figure.subplots(2, 2)
     for place, column in zip(("local", "global"), grid.T, strict=True):
@@ -120,6 +126,7 @@ def distributions_figure(data: xr.Dataset, epoch: int | None = None) -> Figure:
                 color=colour,
                 ls=line,
                 lw=1.8,
+                drawstyle="steps-post",
                 label=str(name),
             )
             shares = chosen.cosine_histogram.sum("seed").values
@@ -135,7 +142,7 @@ def distributions_figure(data: xr.Dataset, epoch: int | None = None) -> Figure:
         column[1].set_yscale("log")
         column[1].set_ylim(1e-4, 1.5)
         column[1].set_xlim(-1, 1)
-        tidy(column[0], "Hamming distance (units)", "share of pairs below")
+        tidy(column[0], "Hamming distance (units)", "share of pairs at most")
         tidy(column[1], "cosine between gradients", "share of pairs per bin")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     return figure

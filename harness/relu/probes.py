@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fefreq._arrays import FloatArray
 from fefreq.targets import Target
+from harness.relu.encoding import PositionalEncoding
 from harness.relu.geometry import encoding_distances, in_sphere_radii, region_widths
 from harness.relu.gradients import gradient_confusion
 from harness.relu.network import ReluNetwork
@@ -42,6 +43,8 @@ from harness.relu.weights import hyperplane_cosines, weight_norms
 
 PLACES = ("local", "global")
 COSINE_BINS = 80
+# Of the fastest octave of an encoding: twice as many change counts by less than a thousandth.
+CHORDS_PER_TURN = 64
 
 Variables = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 
@@ -61,7 +64,10 @@ MEANINGS = {
     "cosine_spread": ("standard deviation over pairs of the cosine between gradients", ""),
     "cosine_histogram": ("pairs by cosine between gradients", "pairs"),
     "distinct_patterns": ("different activation patterns on the samples, at most their number", "patterns"),
-    "regions": ("activation regions along the line, counted exactly", "regions"),
+    "regions": (
+        "activation regions along the line: exact on coordinates; behind an encoding along fine chords",
+        "regions",
+    ),
     "region_width": ("mean distance of a sample to the nearest boundary", "unit length of the data"),
     "region_width_median": ("median distance of a sample to the nearest boundary", "unit length of the data"),
     "dead_units": ("units that are off at every sample", "units"),
@@ -191,7 +197,7 @@ def patterns(probe: Probe) -> Variables:
 
 
 def regions(probe: Probe) -> Variables:
-    """Regions along the line: exact, or behind an encoding along the chords between neighbouring points of it."""
+    """Regions along the line: exact on coordinates; behind an encoding along fine chords."""
     return {"regions": ((), np.array(float(regions_along(probe.network, probe.ground.line))))}
 
 
@@ -250,7 +256,7 @@ PROBES: dict[Diagnostic, Callable[[Probe], Variables]] = {
 }
 
 
-def regions_along(network: ReluNetwork, points: ArrayLike) -> int:
+def regions_along(network: ReluNetwork, points: ArrayLike, chords: int = CHORDS_PER_TURN) -> int:
     """Count the activation regions along a line of points in the coordinates of the network.
 
     Parameters
@@ -258,23 +264,37 @@ def regions_along(network: ReluNetwork, points: ArrayLike) -> int:
     network : ReluNetwork
     points : array_like, shape (k, dim)
         On one straight line, in order.
+    chords : int
+        Least number of chords for a turn of the fastest octave of a :class:`PositionalEncoding`.
 
     Returns
     -------
     int
         Without an encoding the regions on the straight line from the first point to the last, exactly. Behind an
-        encoding the points lie on a curve, and the pieces are those that regions cut out of the chords between
-        neighbours.
+        encoding the points lie on a curve, and the pieces are those that regions cut out of chords of it: between
+        neighbours, and behind a :class:`PositionalEncoding` between as many more points as ``chords`` asks for.
     """
     array = np.asarray(points, dtype=np.float64)
     if network.encoding is None:
         return int(regions_on_lines(network, array[:1], array[-1:]).counts[0])
     import torch
 
+    if isinstance(network.encoding, PositionalEncoding):
+        array = _refined(array, 1 / (chords * float(network.encoding.cycles[-1])))
     with torch.no_grad():
         encoded = network.encoding(torch.as_tensor(array)).double().numpy(force=True)
     counts = regions_on_lines(network, encoded[:-1], encoded[1:]).counts
     return int((counts - 1).sum()) + 1
+
+
+def _refined(points: FloatArray, longest: float) -> FloatArray:
+    """Points along the same line, no coordinate of neighbours further apart than ``longest``."""
+    steps = np.abs(np.diff(points, axis=0)).max(axis=1)
+    # A step that is too long by a rounding needs no second part.
+    parts = np.maximum(1, np.ceil(steps / longest * (1 - 1e-9))).astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(parts)])
+    places, nodes = np.arange(ends[-1] + 1), ends.astype(np.float64)
+    return np.stack([np.interp(places, nodes, axis) for axis in points.T], axis=1)
 
 
 def pair_distances(ground: Ground, network: ReluNetwork) -> FloatArray:

@@ -22,6 +22,7 @@ from fefreq.storage import join_complex, target_from_dataset, target_variables, 
 from fefreq.targets import Target
 from harness.relu.encoding import Encoding, PositionalEncoding
 from harness.relu.network import ReluNetwork
+from harness.relu.pairs import IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,31 +37,38 @@ class Snapshot:
     Attributes
     ----------
     encoding : Encoding or None
-    weights, biases : tuple of ndarray
+    weights : tuple of ndarray
         Of every layer, the output layer last, in the precision of the network.
+    biases : tuple of ndarray or None
+        Likewise, None for a layer that has no bias.
     """
 
     encoding: Encoding | None
     weights: tuple[FloatArray, ...]
-    biases: tuple[FloatArray, ...]
+    biases: tuple[FloatArray | None, ...]
 
     @classmethod
     def of(cls, network: ReluNetwork) -> Snapshot:
-        """Copy the weights of a network; zeros for a bias that a layer has not."""
+        """Copy the weights of a network."""
         precision = np.float32 if network.dtype == torch.float32 else np.float64
         return cls(
             network.encoding,
             tuple(weight.astype(precision) for weight in network.weights()),
-            tuple(bias.astype(precision) for bias in network.biases()),
+            tuple(
+                None if layer.bias is None else bias.astype(precision)
+                for layer, bias in zip(network.layers, network.biases(), strict=True)
+            ),
         )
 
     def network(self) -> nn.Sequential:
         """Build the network again."""
         modules: list[nn.Module] = [self.encoding] if self.encoding is not None else []
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta").to_empty(device="cpu")
+            units, features = weight.shape
+            layer = nn.Linear(features, units, bias is not None, device="meta").to_empty(device="cpu")
             layer.weight = nn.Parameter(torch.tensor(weight))
-            layer.bias = nn.Parameter(torch.tensor(bias))
+            if bias is not None:
+                layer.bias = nn.Parameter(torch.tensor(bias))
             modules += [layer, nn.ReLU()]
         return nn.Sequential(*modules[:-1])
 
@@ -166,8 +174,8 @@ class Recording:
             snapshot_epochs=json.dumps(self.epochs),
         )
         for kind in ("weights", "biases") if self.snapshots else ():
-            layers = len(getattr(next(iter(self.snapshots.values())), kind))
-            for layer in range(layers):
+            first = getattr(next(iter(self.snapshots.values())), kind)
+            for layer in (number for number, values in enumerate(first) if values is not None):
                 values = np.stack(
                     [
                         np.stack(
@@ -205,9 +213,10 @@ class Recording:
         snapshots = {
             (member, int(epoch)): Snapshot(
                 encoding,
-                *(
-                    tuple(dataset[f"{kind}_{layer}"].values[member, at] for layer in range(layers))
-                    for kind in ("weights", "biases")
+                tuple(dataset[f"weights_{layer}"].values[member, at] for layer in range(layers)),
+                tuple(
+                    dataset[f"biases_{layer}"].values[member, at] if f"biases_{layer}" in dataset else None
+                    for layer in range(layers)
                 ),
             )
             for member in range(dataset.sizes["seed"])
@@ -268,3 +277,10 @@ def stacked_recordings(recordings: dict[str, Recording]) -> xr.Dataset:
         dim=xr.Variable("condition", np.array(list(recordings))),
         combine_attrs="drop_conflicts",
     )
+
+
+def times_measured(data: xr.Dataset, name: str) -> IntArray:
+    """Indices along time at which a variable was measured, ascending; all of them if it is NaN throughout."""
+    values = data[name]
+    there = values.notnull().any([dim for dim in values.dims if dim != "time"]).values
+    return np.flatnonzero(there if there.any() else ~there)

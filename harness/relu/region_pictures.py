@@ -45,15 +45,10 @@ def strips_figure(
         points = recording.seen(positions[:, None])
         x = recording.target.points[:, 0]
         shown = (x >= window[0]) & (x <= window[1])
-        top.plot(
-            x[shown],
-            recording.target.values.reshape(len(x), -1)[shown, 0],
-            color="#9aa5ae",
-            lw=1.2,
-            label="data",
-        )
+        values = recording.target.values.reshape(len(x), -1)
+        top.plot(x[shown], values[shown, 0], color="#9aa5ae", lw=1.2, label="data")
         top.plot(positions, network.outputs_at(points)[:, 0], color="#0072B2", lw=1.4, label="network")
-        top.set_ylabel(name, fontsize=9)
+        top.set_ylabel(name if values.shape[1] == 1 else f"{name}, channel 1", fontsize=9)
         top.spines[["top", "right", "bottom"]].set_visible(False)
         top.tick_params(bottom=False)
         labels = activation_patterns(network, points).labels()
@@ -97,13 +92,16 @@ def region_maps_figure(
     for axes, (name, recording) in zip(grid, recordings.items(), strict=True):
         last = recording.network(epochs[-1], member)
         outputs = ReluNetwork.of(last).outputs_at(_plane(recording, resolution, whole))
-        _show(axes[0], _as_image(outputs), f"learned by epoch {epochs[-1]}")
+        channel = "" if outputs.shape[1] in (1, 3) else ", channel 1"
+        image = _as_image(outputs, recording.target.values)
+        _show(axes[0], image, f"learned by epoch {epochs[-1]}{channel}", _extent(recording, whole))
         panels = [(epoch, whole, f"epoch {epoch}") for epoch in epochs]
         panels.append((epochs[-1], middle, f"enlarged {enlarged} times"))
         for ax, (epoch, part, title) in zip(axes[1:], panels, strict=True):
             points = _plane(recording, resolution, part)
             labels = activation_patterns(recording.network(epoch, member), points).labels()
-            _show(ax, random_colours(labels), f"{title}: {labels.max() + 1:,}")
+            count = f"{title}: {labels.max() + 1:,}"
+            _show(ax, random_colours(labels), count, _extent(recording, part))
         axes[0].set_ylabel(name)
     return figure
 
@@ -117,22 +115,32 @@ def random_colours(labels: IntArray) -> FloatArray:
 
 
 def _plane(recording: Recording, resolution: int, part: tuple[float, float]) -> FloatArray:
-    """Points of a square part of the plane, in the coordinates of the networks; ``part`` is in shares of a side."""
+    """Points of a part of the plane, in the coordinates of the networks; ``part`` is in shares of a side."""
     lower, upper = recording.box
     shares = part[0] + (part[1] - part[0]) * (np.arange(resolution) + 0.5) / resolution
     plane = np.stack(np.meshgrid(shares, shares, indexing="ij"), axis=-1).reshape(-1, 2)
     return recording.seen(lower + plane * (upper - lower))
 
 
-def _show(ax: Axes, colours: FloatArray, title: str) -> None:
-    """A square of colours ``(n², 3)``, the first coordinate to the right and the second upwards."""
+def _extent(recording: Recording, part: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Edges of a part of the plane in the data: left, right, lower, upper."""
+    lower, upper = recording.box
+    first, last = (lower + share * (upper - lower) for share in part)
+    return float(first[0]), float(last[0]), float(first[1]), float(last[1])
+
+
+def _show(ax: Axes, colours: FloatArray, title: str, extent: tuple[float, float, float, float]) -> None:
+    """Colours ``(n², 3)`` of ``n`` points along each edge, the first coordinate to the right and the second upwards."""
     edge = math.isqrt(len(colours))
-    ax.imshow(colours.reshape(edge, edge, 3).transpose(1, 0, 2), origin="lower", interpolation="nearest")
+    image = colours.reshape(edge, edge, 3).transpose(1, 0, 2)
+    ax.imshow(image, origin="lower", interpolation="nearest", extent=extent)
     ax.set_title(title, fontsize=9)
     ax.set_xticks([])
     ax.set_yticks([])
 
 
-def _as_image(outputs: FloatArray) -> FloatArray:
-    clipped = np.clip(outputs, 0, 1)
-    return clipped if clipped.shape[1] == 3 else np.repeat(clipped[:, :1], 3, axis=1)
+def _as_image(outputs: FloatArray, values: FloatArray) -> FloatArray:
+    """Outputs ``(n, channels)`` as colours, or the first channel as greys, over the range of the data."""
+    low, high = float(values.min()), float(values.max())
+    scaled = np.clip((outputs - low) / ((high - low) or 1.0), 0, 1)
+    return scaled if scaled.shape[1] == 3 else np.repeat(scaled[:, :1], 3, axis=1)

@@ -50,7 +50,9 @@ class Schedule(Section):
     hamming: When | None = Field(None, description="Hamming distances of local and global pairs")
     confusion: When | None = Field(None, description="cosines of gradients of local and global pairs")
     patterns: When | None = Field(None, description="different patterns on the samples")
-    regions: When | None = Field(None, description="regions along a line, counted exactly")
+    regions: When | None = Field(
+        None, description="regions along a line: exact on coordinates; behind an encoding along fine chords"
+    )
     width: When | None = Field(None, description="distance to the nearest boundary of a region")
     dead: When | None = Field(None, description="units that are off at every sample")
     norms: When | None = Field(None, description="largest singular values of the weights")

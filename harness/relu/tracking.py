@@ -26,7 +26,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from numbers import Integral
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,9 +46,6 @@ from harness.relu.pairs import LOCAL_WINDOW, IntArray, global_pairs, local_pairs
 from harness.relu.probes import PROBES, Ground, Probe, Variables, error
 from harness.relu.recording import Recording, Snapshot
 from harness.relu.schedule import Schedule
-
-if TYPE_CHECKING:
-    pass
 
 OptimiserName = Literal["adam", "descent"]
 # Samples in whose polytopes in-spheres are sought: each takes a linear programme.
@@ -160,15 +158,15 @@ class Tracker:
         try:
             for member in range(self.seeds):
                 module = self.build(self.seed + member)
-                net = ReluNetwork.of(module)
+                network = ReluNetwork.of(module)
                 rows: list[Variables] = []
                 kept: list[FloatArray] = []
                 for epoch in self._pauses_of(module, member, progress):
-                    outputs = net.outputs_at(self.ground.inputs).reshape(self.target.values.shape)
+                    outputs = network.outputs_at(self.ground.inputs).reshape(self.target.values.shape)
                     kept.append(self.target.values - outputs)
-                    rows.append(self._measure(Probe(self.ground, net, kept[-1]), epoch))
+                    rows.append(self._measure(Probe(self.ground, network, kept[-1]), epoch))
                     if epoch in self.snapshot_epochs:
-                        snapshots[member, epoch] = Snapshot.of(net)
+                        snapshots[member, epoch] = Snapshot.of(network)
                 members.append(rows)
                 residuals.append(kept)
         finally:
@@ -177,11 +175,13 @@ class Tracker:
         steps = batches * np.array(self.pauses, dtype=np.int64)
         times = np.asarray(self.learning_rate * steps, dtype=np.float64)
         seeds = range(self.seed, self.seed + self.seeds)
-        data = gathered(members, seeds, self.pauses, steps, times, self.ground, net)
+        # Size and encoding are the same for all members.
+        example = ReluNetwork.of(self.build(self.seed))
+        data = gathered(members, seeds, self.pauses, steps, times, self.ground, example)
         data.attrs = {
             "samples": len(self.target.points),
             "trained_samples": len(self.trained),
-            "hidden_units": net.units,
+            "hidden_units": example.units,
             "optimiser": self.optimiser,
             "learning_rate": self.learning_rate,
             "seed": self.seed,
@@ -266,9 +266,11 @@ class Tracker:
         )
 
     def _check_numbers(self) -> None:
-        for name in ("epochs", "seeds", "pair_count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        least = {"epochs": 1, "seeds": 1, "pair_count": 1, "seed": 0}
+        for name, smallest in (least if self.batch is None else least | {"batch": 1}).items():
+            number = getattr(self, name)
+            if not isinstance(number, Integral) or number < smallest:
+                raise ValueError(f"{name} is {number}; it must be a whole number, at least {smallest}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"the learning rate is {self.learning_rate}; it must be above 0")
         if self.optimiser not in ("adam", "descent"):
@@ -278,20 +280,22 @@ class Tracker:
                 f"coordinates from {self.coordinates[0]} to {self.coordinates[1]} are no interval: "
                 "the first must be smaller"
             )
-        if self.batch is not None and not 1 <= self.batch <= len(self.trained):
+        if self.batch is not None and self.batch > len(self.trained):
             raise ValueError(
-                f"a batch of {self.batch} cannot be drawn from {len(self.trained)} samples: take at least 1 and "
-                "no more than there are, or leave it out for the full batch"
+                f"a batch of {self.batch} cannot be drawn from {len(self.trained)} samples: take no more "
+                "than there are, or leave it out for the full batch"
             )
 
     def _require_room(self, network: ReluNetwork) -> None:
         # Pre-activations, activations and their gradients, for a step and for widths with their slopes.
         first = network.layers[0].in_features
-        batch = len(self.trained) if self.batch is None else self.batch
         per_step = 4 * (first + network.units) * network.dtype.itemsize
         per_sample = 8 * (len(self.pauses) * self.seeds * network.outputs + network.units // 64 + 8)
         budget = available_memory()
-        fitting = int(budget / (per_sample + per_step * batch / len(self.trained)))
+        if self.batch is None:
+            fitting = budget // (per_sample + per_step)
+        else:
+            fitting = max(0, (budget - per_step * self.batch) // per_sample)
         require_memory(
             len(self.target.points), fitting, budget, "the training", "take fewer, or smaller batches"
         )

@@ -9,7 +9,7 @@ others have found.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -154,11 +154,7 @@ class ReluDynamics(Study):
 
     @model_validator(mode="after")
     def _consistent(self) -> ReluDynamics:
-        for name in self.conditions:
-            if not name.replace("-", "").replace("_", "").isalnum():
-                raise ValueError(
-                    f"the name {name!r} of a condition may hold letters, digits, '-' and '_' only"
-                )
+        require_names(self.conditions)
         for place, checks in (("checks", self.checks), ("expected", self.expected)):
             for number, check in enumerate(checks):
                 try:
@@ -193,8 +189,7 @@ class ReluDynamics(Study):
         UserWarning
             If octaves of an encoding are faster than the grid of the data.
         """
-        for tracker in self.trackers().values():
-            assert tracker.ground.inputs is not None
+        self.trackers()
 
     def trackers(self) -> dict[str, Tracker]:
         """Training of every condition, checked and ready to begin."""
@@ -255,6 +250,23 @@ class ReluDynamics(Study):
             for name, recording in recordings.items():
                 files[f"regions-{name}.vti"] = lambda path, of=recording: write_region_map(of, path)  # type: ignore[misc]
         return files
+
+
+def require_names(conditions: Iterable[str], taken: Sequence[str] = ()) -> None:
+    """Refuse names of conditions that cannot be part of the name of a file, or are those of something else.
+
+    Raises
+    ------
+    ValueError
+        If there is such a name.
+    """
+    for name in conditions:
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"the name {name!r} of a condition may hold letters, digits, '-' and '_' only")
+        if name in taken:
+            raise ValueError(
+                f"a condition must not be called {name!r}, as something else is: take another name"
+            )
 
 
 def error_series(data: xr.Dataset) -> xr.Dataset:

@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from fefreq._arrays import FloatArray
 from fefreq.experiment_files import Section
 from harness.outcome import Verdict
+from harness.relu.recording import times_measured
 from harness.relu.schedule import Diagnostic, Schedule
 
 if TYPE_CHECKING:
@@ -111,10 +112,7 @@ class ReluBandCheck(_Check):
 
     @model_validator(mode="after")
     def _is_band(self) -> ReluBandCheck:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give at_least, at_most or both")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"no number is at least {self.at_least:g} and at most {self.at_most:g}")
+        require_band(self.at_least, self.at_most)
         return self
 
     @property
@@ -129,20 +127,15 @@ class ReluBandCheck(_Check):
             return f"≥ {self.at_least:g}"
         return f"≤ {self.at_most:g}" if self.at_least is None else f"{self.at_least:g} to {self.at_most:g}"
 
-    def holds(self, mean: float) -> bool:
-        """Whether a mean lies in the band."""
-        lower = -np.inf if self.at_least is None else self.at_least
-        upper = np.inf if self.at_most is None else self.at_most
-        return bool(lower <= mean <= upper)
-
     def judge(self, data: xr.Dataset) -> Verdict:
         """Hold the mean against the band."""
         values = reading(data, self.quantity, self.condition, self.epoch, self.layer)
+        mean = float(values.mean())
         return Verdict(
             f"{self.condition}: {READINGS[self.quantity].words}{self.where}",
-            told(values),
+            told(values, telling_digits(mean, self.at_least, self.at_most)),
             self.allowed,
-            self.holds(float(values.mean())),
+            in_band(mean, self.at_least, self.at_most),
         )
 
 
@@ -233,7 +226,7 @@ AnyReluCheck = Annotated[
 def reading(
     data: xr.Dataset, quantity: Quantity, condition: str, epoch: int | None = None, layer: int | None = None
 ) -> FloatArray:
-    """A quantity of every network of a condition, ``(S,)``, at the end or after an epoch.
+    """A quantity of every network of a condition, ``(S,)``, after an epoch or when it was last measured.
 
     Parameters
     ----------
@@ -248,8 +241,8 @@ def reading(
     found = READINGS[quantity]
     values = data[found.variable].sel(condition=condition)
     if "time" in values.dims:
-        at = -1 if epoch is None else int(np.flatnonzero(data.epoch.values == epoch)[0])
-        values = values.isel(time=at)
+        when = times_measured(data, found.variable) if epoch is None else np.flatnonzero(data.epoch == epoch)
+        values = values.isel(time=int(when[-1]))
     if found.place is not None:
         values = values.sel(pairs=found.place)
     if found.part is not None:
@@ -262,21 +255,69 @@ def reading(
     return np.asarray(values.values, dtype=np.float64)
 
 
-def told(values: FloatArray) -> str:
-    """A mean and what it is the mean of.
+def require_band(at_least: float | None, at_most: float | None) -> None:
+    """Refuse a band without ends, and one that holds no number.
+
+    Raises
+    ------
+    ValueError
+        If neither end is given, or the lower exceeds the upper.
+    """
+    if at_least is None and at_most is None:
+        raise ValueError("give at_least, at_most or both")
+    if at_least is not None and at_most is not None and at_least > at_most:
+        raise ValueError(f"no number is at least {at_least:g} and at most {at_most:g}")
+
+
+def in_band(value: float, at_least: float | None, at_most: float | None) -> bool:
+    """Whether a number lies between two ends, either of which may be left open."""
+    lower, upper = -np.inf if at_least is None else at_least, np.inf if at_most is None else at_most
+    return bool(lower <= value <= upper)
+
+
+def telling_digits(value: float, at_least: float | None, at_most: float | None) -> int:
+    """Digits with which a number is on the same side of the ends of a band as its rounded value, at least three.
+
+    >>> telling_digits(130.9, 131, 162), short(130.9, 4), telling_digits(140.4, 131, 162)
+    (4, '130.9', 3)
+    """
+    digits = 3
+    while in_band(float(short(value, digits).replace(",", "")), at_least, at_most) != in_band(
+        value, at_least, at_most
+    ):
+        digits += 1
+    return digits
+
+
+def told(values: FloatArray, digits: int = 3) -> str:
+    """A mean to some digits, and what it is the mean of.
 
     >>> told(np.array([1.0, 2.0])), told(np.array([3.0])), told(np.array([12345.6]))
     ('1.5 (1–2)', '3', '12,346')
     """
-    mean = short(float(values.mean()))
+    mean = short(float(values.mean()), digits)
     if len(values) == 1 or np.ptp(values) == 0:
         return mean
     return f"{mean} ({short(float(values.min()))}–{short(float(values.max()))})"
 
 
-def short(value: float) -> str:
-    """A number to three digits, or to units from a thousand on."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def short(value: float, digits: int = 3) -> str:
+    """A number to three digits or more; from a thousand on to units, and decimals for digits beyond three.
+
+    >>> short(12345.6), short(999.8), short(0.12345), short(12345.67, digits=4)
+    ('12,346', '1,000', '0.123', '12,345.7')
+    """
+    whole = abs(value) >= 999.5
+    return f"{value:,.{digits - 3}f}" if whole else f"{value:.{digits}g}"
+
+
+def cycles(frequency: float) -> str:
+    """A frequency in words.
+
+    >>> cycles(1.0), cycles(2.5)
+    ('1 cycle', '2.5 cycles')
+    """
+    return f"{frequency:g} cycle" + ("" if frequency == 1 else "s")
 
 
 def require_readable(
@@ -292,8 +333,8 @@ def require_readable(
     Raises
     ------
     ValueError
-        If it names no condition, an epoch at which its quantity is not measured, a layer that is not there, or
-        PSNR where nothing is held out.
+        If it names no condition, an epoch at which its quantity is not measured or after which nothing is left to
+        compare, a layer that is not there, or PSNR where nothing is held out.
     """
     for name in check.conditions:
         if name not in conditions:
@@ -308,6 +349,8 @@ def require_readable(
     measured = schedule.all_epochs(epochs) if diagnostic is None else schedule.epochs(diagnostic, epochs)
     needed = {epochs if check.epoch is None else check.epoch}
     if isinstance(check, ReluEarlyCheck):
+        if check.epoch == epochs:
+            raise ValueError(f"nothing comes after epoch {epochs}, the last: a rise ends at an earlier epoch")
         needed |= {0, epochs}
     missing = sorted(needed.difference(measured))
     if missing:

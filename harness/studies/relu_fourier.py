@@ -32,7 +32,8 @@ from harness.relu.schedule import Schedule
 from harness.relu.tracking import Tracker
 from harness.results import write_series
 from harness.runs import Trainer
-from harness.studies.relu import InputCondition, PairSampling, ReluPerceptron
+from harness.studies.relu import InputCondition, PairSampling, ReluPerceptron, require_names
+from harness.studies.relu_checks import cycles, in_band, require_band, short, telling_digits
 from harness.studies.study import Study, StudyResult
 
 if TYPE_CHECKING:
@@ -78,9 +79,10 @@ class BiasCheck(Keys):
     at_most: PositiveFloat | None = Field(None, description="largest ratio of the half-lives")
 
     @model_validator(mode="after")
-    def _is_band(self) -> BiasCheck:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give at_least, at_most or both")
+    def _can_hold(self) -> BiasCheck:
+        require_band(self.at_least, self.at_most)
+        if self.slow == self.fast:
+            raise ValueError(f"slow and fast are both tone {self.slow}: name two tones")
         return self
 
     def judge(self, comparison: xr.Dataset, tones: xr.Dataset) -> Verdict:
@@ -90,17 +92,14 @@ class BiasCheck(Keys):
         endless = not np.isfinite(lives[self.fast])
         ratio = float((covered if endless else lives[self.fast]) / lives[self.slow])
         # Beyond the end of the run the ratio is only known to be larger.
-        passed = (self.at_least is None or ratio >= self.at_least) and (
-            self.at_most is None or (ratio <= self.at_most and not endless)
-        )
-        bounds = [] if self.at_least is None else [f"at least {self.at_least:g}"]
-        bounds += [] if self.at_most is None else [f"at most {self.at_most:g}"]
+        known = self.at_most is None or not endless
+        digits = telling_digits(ratio, self.at_least, self.at_most)
         xi = tones.xi_0.values
         return Verdict(
-            f"{self.source}: half-life of {xi[self.fast]:g} cycles over that of {xi[self.slow]:g}",
-            f"{'> ' if endless else ''}{ratio:.3g}",
-            " and ".join(bounds),
-            bool(passed and np.isfinite(lives[self.slow])),
+            f"{self.source}: half-life of {cycles(xi[self.fast])} over that of {xi[self.slow]:g}",
+            f"{'> ' if endless else ''}{short(ratio, digits)}",
+            _allowed(self.at_least, self.at_most),
+            bool(known and np.isfinite(lives[self.slow]) and in_band(ratio, self.at_least, self.at_most)),
         )
 
 
@@ -114,23 +113,28 @@ class LeftCheck(Keys):
     at_most: float | None = Field(None, ge=0, description="largest share of its start")
 
     @model_validator(mode="after")
-    def _is_band(self) -> LeftCheck:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give at_least, at_most or both")
+    def _can_hold(self) -> LeftCheck:
+        require_band(self.at_least, self.at_most)
         return self
 
     def judge(self, comparison: xr.Dataset, tones: xr.Dataset) -> Verdict:
         """Compare the modulus at the end with that at the start."""
-        share = float(tones.left.sel(source=self.source)[self.tone])
-        bounds = [] if self.at_least is None else [f"at least {100 * self.at_least:g} %"]
-        bounds += [] if self.at_most is None else [f"at most {100 * self.at_most:g} %"]
-        return Verdict(
-            f"{self.source}: error left at {float(tones.xi_0[self.tone]):g} cycles",
-            f"{100 * share:.3g} %",
-            " and ".join(bounds),
-            (self.at_least is None or share >= self.at_least)
-            and (self.at_most is None or share <= self.at_most),
+        percent = 100 * float(tones.left.sel(source=self.source)[self.tone])
+        ends = (
+            None if self.at_least is None else 100 * self.at_least,
+            None if self.at_most is None else 100 * self.at_most,
         )
+        return Verdict(
+            f"{self.source}: error left at {cycles(float(tones.xi_0[self.tone]))}",
+            f"{short(percent, telling_digits(percent, *ends))} %",
+            _allowed(*ends, " %"),
+            in_band(percent, *ends),
+        )
+
+
+def _allowed(at_least: float | None, at_most: float | None, unit: str = "") -> str:
+    ends = {"at least": at_least, "at most": at_most}
+    return " and ".join(f"{words} {end:g}{unit}" for words, end in ends.items() if end is not None)
 
 
 AnyBiasCheck = Annotated[PredictedCheck | BiasCheck | LeftCheck, Field(discriminator="kind")]
@@ -156,12 +160,12 @@ class ReluVsFourierFeatures(Study):
     def _consistent(self) -> ReluVsFourierFeatures:
         if len(self.target.bounds) != 1:
             raise ValueError("target: the study is about data on one coordinate: give one pair of bounds")
-        for name in self.conditions:
-            if name in (PREDICTED, FOURIER) or not name.replace("-", "").isalnum():
-                raise ValueError(
-                    f"the name {name!r} of a condition may hold letters, digits and '-' only, and must be neither "
-                    f"{PREDICTED!r} nor {FOURIER!r}"
-                )
+        require_names(self.conditions, taken=(PREDICTED, FOURIER))
+        if self.epochs()[-1] == 0:
+            raise ValueError(
+                f"descent.learning_rate: steps of {self.descent.learning_rate:g} are too long for training up to "
+                f"times.last = {self.times.last:g}: take smaller steps, or train longer"
+            )
         tones = len(self.target.frequencies)
         for number, check in enumerate(self.checks):
             for key in ("slow", "fast", "tone"):
@@ -188,8 +192,7 @@ class ReluVsFourierFeatures(Study):
     def prepare(self) -> None:
         """Make data and networks, and find out whether they go together."""
         target = self.target.make()
-        for tracker in self.trackers(target).values():
-            assert tracker.ground.inputs is not None
+        self.trackers(target)
         self._trainer(target)
         FrequencyDiffusion(self.model, target)
 

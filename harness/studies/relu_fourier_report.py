@@ -9,6 +9,7 @@ import xarray as xr
 
 from harness.page import Picture, Section, Table
 from harness.relu import field_pictures, pictures
+from harness.studies.relu_checks import cycles
 from harness.studies.relu_report import percent, series
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _overview(
         "initial error. The equation says nothing about ReLU networks, and nothing of theirs is held against it. "
         f"{'; '.join(said)}." + "".join(f" Warning: {caution}." for caution in cautions)
     )
-    head = ("", *(f"{xi:g} cycles" for xi in tones.xi_0.values), "fastest over slowest")
+    head = ("", *(cycles(xi) for xi in tones.xi_0.values), "fastest over slowest")
     rows = []
     for source in (str(name) for name in tones.source.values):
         lives = tones.half_life.sel(source=source).values
@@ -108,7 +109,7 @@ def _field_pictures(
             "Half-life against frequency",
             "Training time until half of the error at a frequency is left. Points are missing where the initial "
             "modulus is below 5 % of the largest, and where more than half is left at the end.",
-            f"The half-lives of {slow:g} and {fast:g} cycles are {series(lives)}.",
+            f"The half-lives of {slow:g} and {cycles(fast)} are {series(lives)}.",
             lambda: field_pictures.half_lives_figure(named, LABELS["pde"], LABELS["network"]),
         ),
     ]

@@ -11,7 +11,7 @@ import xarray as xr
 
 from harness.page import Picture, Section, Table
 from harness.relu import pictures, region_pictures
-from harness.relu.recording import Recording
+from harness.relu.recording import Recording, times_measured
 from harness.studies.relu_checks import READINGS, Quantity, reading, short, told
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def _overview(study: ReluDynamics, data: xr.Dataset, cautions: tuple[str, ...]) 
         + "".join(f" Warning: {caution}." for caution in cautions)
     )
     rows = [
-        (_sentence_case(READINGS[quantity].words), *(told(reading(data, quantity, name)) for name in names))
+        (_row_name(data, quantity), *(told(reading(data, quantity, name)) for name in names))
         for quantity in ENDINGS
-        if _recorded(data, quantity)
+        if READINGS[quantity].variable in data
     ]
     caption = (
-        "At the end of training: the mean over the networks, and the smallest and largest of them. "
+        "At the end of training, if no epoch is named: the mean over the networks, and their smallest and largest. "
         f"Patterns are counted on {data.attrs['samples']:,} samples, which the count cannot exceed; lengths are those "
         "of the data, but in-spheres are measured in network-input space."
     )
@@ -106,8 +106,8 @@ def _strips(recordings: dict[str, Recording], data: xr.Dataset) -> Section:
     if "regions" in data:
         counts = [f"{_mean(data, 'regions', name)} ({name})" for name in recordings]
         finding = (
-            f"Along all of the data there are {series(counts)} regions, counted exactly on coordinates and along "
-            "chords between encoded samples. A network is affine in its input between two boundaries; on plain "
+            f"Along all of the data there are {_last(data, 'regions')} {series(counts)} regions: exact on coordinates; "
+            "behind an encoding along fine chords. A network is affine in its input between two boundaries; on plain "
             "coordinates it cannot bend inside a region."
         )
     picture = Picture(
@@ -128,8 +128,8 @@ def _maps(recordings: dict[str, Recording], data: xr.Dataset) -> Section:
     if "distinct_patterns" in data:
         told_counts = [f"{_mean(data, 'distinct-patterns', name)} ({name})" for name in recordings]
         finding = (
-            f"At the end the {data.attrs['samples']:,} samples have {series(told_counts)} different patterns: where "
-            "that is nearly their number, almost every pixel is in a region of its own."
+            f"The {data.attrs['samples']:,} samples have {_last(data, 'distinct_patterns')} {series(told_counts)} "
+            "different patterns: where that is nearly their number, almost every pixel is in a region of its own."
         )
     picture = Picture(
         "region-maps",
@@ -149,15 +149,16 @@ def _distributions(data: xr.Dataset) -> Section:
         local, far = (reading(data, f"confused-{place}", name).mean() for place in ("local", "global"))  # type: ignore[arg-type]
         sentences.append(f"{name}: {percent(local)} of local and {percent(far)} of global pairs")
     finding = (
-        f"Gradients oppose each other (negative cosine) at the end for {'; '.join(sentences)}. "
+        f"Gradients oppose each other (negative cosine) {_last(data, 'confused')} for {'; '.join(sentences)}. "
         + _spread_sentence(data)
         + _encoded_sentence(data)
     )
     picture = Picture(
         "distributions",
         "Hamming distances and cosines, local and global",
-        "At the end of training, all networks of a condition together. Top: share of pairs whose patterns differ in at "
-        "most so many units. Bottom: how cosines between loss gradients are spread, on a logarithmic axis.",
+        "All networks of a condition together. Top: share of pairs whose patterns differ in at most so many units, "
+        f"{_last(data, 'hamming')}. Bottom: how cosines between loss gradients are spread {_last(data, 'confused')}, "
+        "on a logarithmic axis.",
         finding,
         lambda: pictures.distributions_figure(data),
     )
@@ -165,17 +166,25 @@ def _distributions(data: xr.Dataset) -> Section:
 
 
 def _weights(data: xr.Dataset) -> Section:
-    bounds, turns = [], []
+    bounds, turns, layers = [], [], data.sizes["layer"]
+    # On one coordinate the hyperplanes of layer 1 are all parallel, in every network.
+    deep = "" if layers == 1 else "layer 2" if layers == 2 else f"layers 2 to {layers}"
     for name in _names(data):
         bound = data.lipschitz_bound.sel(condition=name).dropna("time").mean("seed").values
         bounds.append(f"from {short(bound[0])} to {short(bound[-1])} ({name})")
         cosines = data.hyperplane_cosine.sel(condition=name).dropna("time").mean("seed").values
-        deeper = ", ".join(f"{c:.2g}" for c in cosines[-1, 1:])
-        turns.append(f"{deeper} ({name}; {cosines[0, 1:].mean():.2g} at the start)")
+        if deep:
+            deeper = ", ".join(f"{c:.2g}" for c in cosines[-1, 1:])
+            turns.append(
+                f"{deeper} ({name}; {cosines[0, 1:].mean():.2g} {_first(data, 'hyperplane_cosine')})"
+            )
     finding = (
-        f"The product of all norms, a Lipschitz bound in network-input space, goes {series(bounds)}. "
-        f"The mean |cos| between hyperplanes of layers 2 to {data.sizes['layer']} is at the end {series(turns)}."
+        f"The product of all norms, a Lipschitz bound in network-input space, goes {series(bounds)}"
+        f"{_span(data, 'lipschitz_bound')}."
     )
+    if deep:
+        when = _last(data, "hyperplane_cosine")
+        finding += f" The mean |cos| between hyperplanes of {deep} is {when} {series(turns)}."
     picture = Picture(
         "weights",
         "Norms and hyperplanes of the layers",
@@ -224,7 +233,10 @@ def _hamming(data: xr.Dataset) -> str:
         for name in _names(data)
     ]
     units = data.attrs["hidden_units"]
-    return f"The mean Hamming distances of local and global pairs end at {series(parts)} of {units} units."
+    when = _last(data, "hamming")
+    return (
+        f"The mean Hamming distances of local and global pairs are {when} {series(parts)} of {units} units."
+    )
 
 
 def _alignment(data: xr.Dataset) -> str:
@@ -235,8 +247,8 @@ def _alignment(data: xr.Dataset) -> str:
         for name in _names(data)
     ]
     return (
-        f"The mean |cos| of local and global gradients ends at {series(parts)}; near 1, samples cannot be learned "
-        "one without the other."
+        f"The mean |cos| of local and global gradients is {_last(data, 'alignment')} {series(parts)}; near 1, samples "
+        "cannot be learned one without the other."
     )
 
 
@@ -248,7 +260,8 @@ def _regions(data: xr.Dataset) -> str:
         width = data.region_width.sel(condition=name).dropna("time").mean("seed").values
         parts.append(f"from {width[0]:.2g} to {width[-1]:.2g} ({name})")
     return (
-        f"The mean distance of a sample to the nearest boundary goes {series(parts)}, in lengths of the data."
+        f"The mean distance of a sample to the nearest boundary goes {series(parts)}, in lengths of the data"
+        f"{_span(data, 'region_width')}."
     )
 
 
@@ -261,7 +274,7 @@ def _dead(data: xr.Dataset) -> str:
             data.dead_units.sel(condition=name).sum("layer", skipna=False).dropna("time").mean("seed").values
         )
         parts.append(f"{dead[0]:.3g} to {dead[-1]:.3g} ({name})")
-    return f"Dead units go from {series(parts)} of {data.attrs['hidden_units']}."
+    return f"Dead units go from {series(parts)} of {data.attrs['hidden_units']}{_span(data, 'dead_units')}."
 
 
 def _spread_sentence(data: xr.Dataset) -> str:
@@ -282,12 +295,32 @@ def _mean(data: xr.Dataset, quantity: Quantity, name: str) -> str:
     return short(float(reading(data, quantity, name).mean()))
 
 
-def _recorded(data: xr.Dataset, quantity: Quantity) -> bool:
-    variable = READINGS[quantity].variable
-    if variable not in data:
-        return False
-    values = data[variable]
-    return "time" not in values.dims or not bool(np.isnan(values.isel(time=-1)).any())
+def _row_name(data: xr.Dataset, quantity: Quantity) -> str:
+    """What a row of the table of endings is called, with the epoch if that is not the last."""
+    found = READINGS[quantity]
+    words = found.words[:1].upper() + found.words[1:]
+    if "time" not in data[found.variable].dims or _last(data, found.variable) == "at the end":
+        return words
+    return f"{words}, {_last(data, found.variable)}"
+
+
+def _first(data: xr.Dataset, variable: str) -> str:
+    """When a variable was measured first, in words."""
+    epoch = int(data.epoch.values[times_measured(data, variable)[0]])
+    return "at the start" if epoch == 0 else f"after epoch {epoch:,}"
+
+
+def _last(data: xr.Dataset, variable: str) -> str:
+    """When a variable was measured last, in words."""
+    at = times_measured(data, variable)[-1]
+    return "at the end" if at == data.sizes["time"] - 1 else f"after epoch {data.epoch.values[at]:,}"
+
+
+def _span(data: xr.Dataset, variable: str) -> str:
+    """Between which epochs a variable was measured, unless from the start to the end."""
+    first, last = data.epoch.values[times_measured(data, variable)[[0, -1]]]
+    whole = first == 0 and last == data.epoch.values[-1]
+    return "" if whole else f" (epochs {first:,} to {last:,})"
 
 
 def percent(share: float) -> str:
@@ -311,7 +344,3 @@ def series(parts: Sequence[str]) -> str:
 
 def _names(data: xr.Dataset) -> list[str]:
     return [str(name) for name in data.condition.values]
-
-
-def _sentence_case(words: str) -> str:
-    return words[:1].upper() + words[1:]
