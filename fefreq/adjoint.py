@@ -32,7 +32,7 @@ from fefreq._arrays import FloatArray
 from fefreq.assembly import make_basis, mass_matrix, project_spectrum, quadrature_points
 from fefreq.densities.hats import locate, spacing
 from fefreq.linear_solvers import Factorisation, factorise
-from fefreq.mesh_choice import _largest_phase as largest_phase
+from fefreq.mesh_choice import largest_phase
 from fefreq.rational_krylov import REACH_OF_POLE
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,6 +88,9 @@ def split_grid(
         If shapes do not fit, values are infinite or all the same, or too few samples are left on one side.
     """
     array = real_with_gaps(values)
+    _require_usable(holdout, seed)
+    if np.ndim(bounds) != 2 or np.shape(bounds)[1] != 2:
+        raise ValueError(f"bounds must be a pair per axis, such as [(0, 1)], not {bounds!r}")
     dim = len(bounds)
     if array.ndim not in (dim, dim + 1):
         raise ValueError(
@@ -148,11 +152,12 @@ def split_points(
     TypeError, ValueError
         As for :func:`split_grid`.
     """
-    if holdout == "alternate":
+    if isinstance(holdout, str) and holdout == "alternate":
         raise ValueError(
             'holdout "alternate" leaves out every second sample of a grid; of scattered points give a share to hold '
             "out, such as 0.25"
         )
+    _require_usable(holdout, seed)
     places = np.asarray(points)
     at = as_points(points, 1 if places.ndim < 2 else places.shape[1])
     array = real_with_gaps(values)
@@ -220,11 +225,21 @@ def _peak(values: FloatArray) -> float:
     return peak
 
 
-def _random(present: Mask, holdout: Holdout, seed: int) -> tuple[Mask, Mask]:
-    if isinstance(holdout, str) or not 0 < holdout < 1:
+def _require_usable(holdout: Holdout, seed: int) -> None:
+    if not (holdout == "alternate" if isinstance(holdout, str) else _is_share(holdout)):
         raise ValueError(f'holdout is {holdout!r}; it must be "alternate" or a share between 0 and 1')
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be an integer of at least 0")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, Real) and 0.0 < float(value) < 1.0
+
+
+def _random(present: Mask, holdout: Holdout, seed: int) -> tuple[Mask, Mask]:
+    share = float(holdout)
     places = np.flatnonzero(present)
-    count = round(holdout * len(places))
+    count = round(share * len(places))
     held = np.zeros(present.shape, dtype=bool)
     held.flat[np.random.default_rng(seed).choice(places, count, replace=False)] = True
     return present & ~held, held
@@ -240,8 +255,9 @@ def _on_grid(values: FloatArray, grid: Grid, trained: Mask) -> Target:
 
 
 def _require_enough(trained: int, held: int) -> None:
-    for count, purpose in ((trained, "to train on"), (held, "held out to judge by")):
+    for count, purpose in ((trained, "training"), (held, "judging")):
         if count < FEWEST:
+            remain = "1 sample remains" if count == 1 else f"{count} samples remain"
             raise ValueError(
-                f"{count} samples are left {purpose}; at least {FEWEST} are needed: change the mask or the holdout"
+                f"{remain} for {purpose}; at least {FEWEST} are needed: change the mask or the holdout"
             )

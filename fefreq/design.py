@@ -45,10 +45,10 @@ from fefreq.design_result import DensityDesign, DesignResult
 from fefreq.design_steps import Functional, descend, water_filling
 from fefreq.kernel_operator import require_same_dimension
 from fefreq.models import FourierFeatures
+from fefreq.targets import Target
 
 if TYPE_CHECKING:
     from fefreq.models import Model
-    from fefreq.targets import Target
 
 # What diffusion may want beyond the band of water-filling, as a share of that band and in nodes.
 MARGIN, MARGIN_NODES = 1.2, 3
@@ -70,7 +70,7 @@ def design_density(
     half_width: float | None = None,
     refine: bool | None = None,
     rtol: float = 1e-3,
-    max_steps: int = 30,
+    max_steps: int = 100,
     on_step: Callable[[], None] = lambda: None,
 ) -> DensityDesign:
     """Find the density that leaves the least squared error after a training time.
@@ -92,8 +92,8 @@ def design_density(
         give the band of the data, as the noise of their quadrature reaches to all frequencies.
     refine : bool, optional
         Whether gradients are those of the equation with its diffusion, or of damping alone, whose minimum is
-        water-filling. By default those of the equation where frequencies are trained and the mesh has at most 10,000
-        unknowns.
+        water-filling. By default those of the equation where the mesh has at most 10,000 unknowns. Where frequencies
+        are not trained, or output_std is 0, there is no diffusion and both are the same.
     rtol : float
         Descent ends where at most this share of the squared error is still to be gained to first order, or where four
         steps gained less.
@@ -110,7 +110,7 @@ def design_density(
     Raises
     ------
     TypeError
-        If the model is of another kind, or the budget no number.
+        If the target is none, the model is of another kind, or the budget no number.
     ValueError
         If the budget is not positive, the target is zero, the output weights are not trained, the grid is
         unusable, or memory does not suffice.
@@ -119,6 +119,10 @@ def design_density(
         raise TypeError(
             f"a density is designed for FourierFeatures, whose rates follow it frequency by frequency, not for "
             f"{type(model).__name__}"
+        )
+    if not isinstance(target, Target):
+        raise TypeError(
+            f"the target must be a fefreq.Target, such as Target.from_grid(values, bounds), not {type(target).__name__}"
         )
     budget = positive(time_budget, "time_budget")
     require_same_dimension(model, target)
@@ -141,9 +145,10 @@ def design_density(
     parts = divisions(grid.axes, target, order, MESH_RTOL[target.dim])
     unknowns = np.prod([order * n * (len(axis) - 1) + 1.0 for n, axis in zip(parts, grid.axes, strict=True)])
     ended = DesignResult.as_asked
-    if refine is None:
-        refine = bool(diffusion > 0 and unknowns <= LARGEST_REFINED)
-        ended = DesignResult.too_large if diffusion > 0 else DesignResult.exact
+    if diffusion == 0:  # the gradients of damping alone are those of the equation
+        refine, ended = False, DesignResult.exact
+    elif refine is None:
+        refine, ended = bool(unknowns <= LARGEST_REFINED), DesignResult.too_large
     functional: Functional = partial(grid.damped, exponent=exponent)
     if refine:
         functional = _WithOutside(

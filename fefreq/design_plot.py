@@ -56,7 +56,9 @@ def _curves(design: DensityDesign) -> Figure:
     left = design.water_level / (2.0 * design.rates.output * design.time_budget)
     words = f"left at t = {plain(design.time_budget)} wherever frequencies are drawn, by water-filling"
     above.axhline(left, color=BLUE, lw=1.6, ls="--", label=words)
-    above.legend(loc="upper right", frameon=False, fontsize=9)
+    figure.legend(
+        *above.get_legend_handles_labels(), loc="outside lower left", ncols=2, frameon=False, fontsize=9
+    )
     tidy(above, "", ENERGY)
     below.plot(frequencies, design.density.values[half], color=INK, lw=1.4)
     below.set_ylim(bottom=0.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from fefreq._arrays import FloatArray
 from fefreq.densities.tabulated import Tabulated
@@ -23,7 +25,7 @@ FORMAT = "fefreq density design 1"
 class DesignResult(Enum):
     """How a design ended."""
 
-    exact = "Water-filling, which is the minimum as frequencies are not trained."
+    exact = "Water-filling, which is the minimum as there is no diffusion."
     refined = "Descent from water-filling ended where less than the tolerance was still being gained."
     steps_exhausted = "Descent from water-filling took all steps allowed and was still gaining."
     as_asked = "Water-filling, as asked; design and predicted error do not count diffusion."
@@ -135,14 +137,28 @@ class DensityDesign:
             If the file is missing, cannot be read or holds no design.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            file = np.load(path, allow_pickle=False)
+            arrays: dict[str, Any] = {}
+            if isinstance(file, NpzFile):
+                with file:
+                    arrays = {name: file[name] for name in file.files}
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path} is no readable .npz file ({error})") from error
+        if isinstance(file, np.ndarray):
+            raise ValueError(f"{path} is a single array (.npy); a design is the .npz file that save wrote")
         if str(arrays.get("format")) != FORMAT:
             raise ValueError(
                 f"{path} holds no design of this version of fefreq: expected the format {FORMAT!r}"
             )
+        try:
+            return cls._of(arrays)
+        except KeyError as error:
+            raise ValueError(f"{path} is a damaged design ({error} is missing or unknown)") from error
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is a damaged design ({error})") from error
+
+    @classmethod
+    def _of(cls, arrays: dict[str, Any]) -> DensityDesign:
         axes = tuple(arrays[f"axis_{j}"] for j in range(arrays["values"].ndim))
         output, frequency, bias = (float(rate) for rate in arrays["rates"])
         return cls(

@@ -49,9 +49,10 @@ def nearest_density(heights: FloatArray, volumes: FloatArray) -> tuple[FloatArra
     """
     order = np.argsort(-heights, axis=None)
     tops, bases = heights.ravel()[order], volumes.ravel()[order]
-    finite = np.isfinite(tops)
-    tops, bases = tops[finite], bases[finite]
     below = tops - tops[0]  # heights of large offset and small differences keep their digits
+    # If the highest stood alone, the level would be this far below it; others only raise it.
+    reached = below >= -1.0 / bases[0]
+    below, bases = below[reached], bases[reached]
     levels = (np.cumsum(bases * below) - 1.0) / np.cumsum(bases)
     standing = int(np.flatnonzero(below > levels)[-1])
     level = float(tops[0] + levels[standing])
@@ -78,10 +79,12 @@ def water_filling(energy: FloatArray, volumes: FloatArray, exponent: float) -> t
     water_level : float
         ``log μ``, since ``μ`` itself may be smaller than any number.
     """
-    with np.errstate(divide="ignore"):
-        heights = (np.log(exponent) + np.log(energy)) / exponent
+    largest = float(np.max(energy))
+    # Heights below the largest: for the shortest budgets all others are infinitely low, and it alone is drawn.
+    with np.errstate(divide="ignore", over="ignore"):
+        heights = np.log(energy / largest) / exponent
     values, level = nearest_density(heights, volumes)
-    return values, exponent * level
+    return values, float(np.log(exponent) + np.log(largest) + exponent * level)
 
 
 @dataclass(frozen=True)

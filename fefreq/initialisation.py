@@ -20,20 +20,20 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq._arrays import FloatArray, real_array
 from fefreq.data_split import DEFAULT_SHARE, DataSplit, Holdout, split_grid, split_points
-from fefreq.densities import AnyDensity, Gaussian, Laplace, LogUniform, StudentT, Uniform
+from fefreq.densities import AnyDensity, Density, Gaussian, Laplace, LogUniform, StudentT, Uniform
+from fefreq.densities.base import positive
 from fefreq.fields import check_times
 from fefreq.kernel_flow import KernelFlow
 from fefreq.models import DeepFourierFeatures
 from fefreq.models.dual_activations import Activation
-from fefreq.point_solution import PointSolution
-from fefreq.recommendation import Recommendation, Trial, tabulated
+from fefreq.recommendation import Recommendation, Trial, best_choice, tabulated
 from fefreq.targets import Bounds
 
 Family = Callable[[float, int], AnyDensity]
@@ -143,8 +143,7 @@ def recommend_scale(
     longest = float(np.max(lengths))
     families = _families(family, longest)
     chosen = _default_scales(families, longest, split) if scales is None else _scales(scales)
-    if peak is not None and not (np.isfinite(peak) and peak > 0):
-        raise ValueError(f"peak is {peak}; it must be positive and finite")
+    largest = split.peak if peak is None else positive(peak, "peak")
     models = {
         (name, scale): DeepFourierFeatures(make(scale, split.trained.dim), hidden_layers, activation)
         for name, make in families.items()
@@ -152,39 +151,33 @@ def recommend_scale(
     }
     _warn_of_aliases(models, split)
     at = check_times(_times(next(iter(models.values())), split) if times is None else times)
-    peak = split.peak if peak is None else float(peak)
     trials: list[Trial] = []
-    best: PointSolution | None = None
     for done, ((name, scale), model) in enumerate(models.items()):
         if progress is not None:
             progress(done, len(models))
         begun = clock.perf_counter()
         solution = KernelFlow(model, split.trained).solve(at, RTOL)
         curves = solution.held_out(split.points, split.values, extrapolate=True)
-        if best is None or curves.held_out[-1] < min(trial.curves.held_out[-1] for trial in trials):
-            best = solution
         trials.append(Trial(name, scale, curves, clock.perf_counter() - begun))
-    assert best is not None
     if progress is not None:
         progress(len(models), len(models))
     table = tabulated(
         trials,
         {
-            "peak": peak,
+            "peak": largest,
             "hidden_layers": hidden_layers,
             "activation": activation,
             "longest_side": longest,
             "resolution": split.resolution,
             "trained_samples": split.count,
             "heldout_samples": len(split.points),
-            "seconds": clock.perf_counter() - start,
         },
     )
-    choice = Recommendation(table, split, best).best
-    chosen_model = models[choice.family, choice.scale]
-    if best.model != chosen_model:  # of scales that are as good as one another the smallest is chosen
-        best = KernelFlow(chosen_model, split.trained).solve(at, RTOL)
-    return Recommendation(table, split, best)
+    # Solved once more rather than kept for every scale, as solutions are as large as the data at all times.
+    best = best_choice(table)
+    prediction = KernelFlow(models[best.family, best.scale], split.trained).solve(at, RTOL)
+    table.attrs["seconds"] = clock.perf_counter() - start
+    return Recommendation(table, split, prediction)
 
 
 FAMILIES: dict[str, Family] = {
@@ -197,7 +190,12 @@ FAMILIES: dict[str, Family] = {
 
 def _families(family: str | Sequence[str] | Mapping[str, Family], longest: float) -> dict[str, Family]:
     if isinstance(family, Mapping):
-        found = dict(family)
+        found = {str(name): _checked(str(name), make) for name, make in family.items()}
+    elif isinstance(family, type) or not isinstance(family, Iterable):
+        raise TypeError(
+            f'family must be a name such as "gaussian", several names, or functions of scale and dimension by name '
+            f'such as {{"mine": fefreq.Gaussian}}, not {family!r}'
+        )
     else:
         known = {**FAMILIES, "log-uniform": lambda scale, dim: LogUniform(0.5 / longest, scale, dim)}
         names = [family] if isinstance(family, str) else list(family)
@@ -210,6 +208,28 @@ def _families(family: str | Sequence[str] | Mapping[str, Family], longest: float
     if not found:
         raise ValueError(f"no family of densities was given; there are {', '.join(FAMILIES)} and log-uniform")
     return found
+
+
+def _checked(name: str, make: Family) -> Family:
+    """The same family, which refuses to make anything but densities of the dimension of the data."""
+    if not callable(make):
+        raise TypeError(
+            f"family {name!r} must be a function of scale and dimension such as fefreq.Gaussian, not {make!r}"
+        )
+
+    def made(scale: float, dim: int) -> AnyDensity:
+        density = make(scale, dim)
+        if not isinstance(density, Density):
+            raise TypeError(
+                f"family {name!r} must make densities such as fefreq.Gaussian({scale:g}, {dim}), but made {density!r}"
+            )
+        if density.dim != dim:
+            raise ValueError(
+                f"family {name!r} made a density in {density.dim} dimension(s) for data in {dim}: pass on the dimension"
+            )
+        return density
+
+    return made
 
 
 def _default_scales(families: Mapping[str, Family], longest: float, split: DataSplit) -> list[float]:

@@ -103,7 +103,7 @@ def automatic(
     # The error of a spectrum on elements of degree p is the mean of the errors of its waves exp(2πi x ξ), each
     # as |x|^(p+1); late in training the field also varies on the scale on which the density does.
     distance = target.mean_distance(2 * (order + 1))
-    size = _largest_phase(order, rtol) / (2 * np.pi * distance + 4 / model.radius(0.5))
+    size = largest_phase(order, rtol) / (2 * np.pi * distance + 4 / model.radius(0.5))
     unknowns = np.prod(order * np.ceil(2 * reach / size) + 1)
     if unknowns > LARGEST_AUTOMATIC:
         raise ValueError(
@@ -161,7 +161,7 @@ def require_resolution(mesh: Mesh, order: int, target: Target, largest: float = 
     if expected > largest:
         needed = {}
         for rtol in (MESH_RTOL[target.dim], largest):
-            phase = _largest_phase(order, rtol / sqrt(target.dim))
+            phase = largest_phase(order, rtol / sqrt(target.dim))
             with np.errstate(divide="ignore"):
                 needed[rtol] = float(np.min(phase / (2 * np.pi * distance)))
         raise ValueError(
@@ -192,7 +192,7 @@ def _leak(model: Model, band: FloatArray) -> float:
     return LEAK_LENGTHS * float(max(lengths, default=0.0))
 
 
-def _largest_phase(order: int, rtol: float) -> float:
+def largest_phase(order: int, rtol: float) -> float:
     """Largest ``k h`` at which ``exp(i k ξ)`` on an element of size h is approximated to ``rtol``."""
     return float((rtol / _error_of_phase(order, np.ones(1))[0]) ** (1 / (order + 1)))
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from fefreq.densities import AnyDensity
 
-# Differences of so many dB are below the error of the prediction. Among such scales the smallest one is taken: networks
-# that learn their features too do better than predicted at small scales, and not at large ones.
+# Differences of so many dB are below the error of the prediction. Among such scales the smallest one is taken: on the
+# images of scale-choice-images, networks of finite width did better than predicted at small scales, not at large ones.
 FLAT = 0.5
 
 
@@ -83,6 +83,20 @@ def flat_range(decibels: FloatArray) -> tuple[int, int]:
     return low, high
 
 
+def best_choice(table: xr.Dataset) -> Choice:
+    """What a table of predictions recommends, see :attr:`Recommendation.best`."""
+    largest = table.heldout_psnr.values[:, :, -1].max(axis=1)
+    return _choice_of(table, str(table.family.values[int(np.argmax(largest))]))
+
+
+def _choice_of(table: xr.Dataset, family: str) -> Choice:
+    last = table.heldout_psnr.sel(family=family).values[:, -1]
+    low, high = flat_range(last)
+    stop = table.early_stopping_time.sel(family=family).values[low]
+    flat = float(table.scale[low]), float(table.scale[high])
+    return Choice(family, flat[0], float(last[low]), flat, float(stop))
+
+
 @dataclass(frozen=True, eq=False)
 class Recommendation:
     """Predicted errors of deep networks on Fourier features, by family and scale of their densities.
@@ -104,8 +118,11 @@ class Recommendation:
 
     @property
     def best(self) -> Choice:
-        """The choice of the largest held-out PSNR at the last time, over all families."""
-        return max((self.best_of(family) for family in self.families), key=lambda choice: choice.psnr)
+        """The best scale of the family with the largest held-out PSNR at the last time.
+
+        Families are compared by their largest PSNR, not by that of the scale which is taken for being smaller.
+        """
+        return best_choice(self.table)
 
     @property
     def density(self) -> AnyDensity:
@@ -133,11 +150,7 @@ class Recommendation:
         """
         if family not in self.families:
             raise ValueError(f"{family!r} was not tried; there are {', '.join(self.families)}")
-        last = self.table.heldout_psnr.sel(family=family).values[:, -1]
-        low, high = flat_range(last)
-        stop = self.table.early_stopping_time.sel(family=family).values[low]
-        flat = float(self.scales[low]), float(self.scales[high])
-        return Choice(family, flat[0], float(last[low]), flat, float(stop))
+        return _choice_of(self.table, family)
 
     def predicted(self) -> FloatArray:
         """What the network with the best density would output at the last time, on the whole grid of the data.

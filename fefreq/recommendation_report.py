@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fefreq._arrays import FloatArray
 from fefreq.recommendation import Recommendation
 from fefreq.storage import write_text
 
@@ -84,11 +85,26 @@ def answer(advice: Recommendation) -> str:
 
 
 def flatness(advice: Recommendation) -> str:
-    """How much depends on the choice, in a sentence."""
+    """How much depends on the choice, and whether to look farther; nothing of a single scale."""
+    best, scales = advice.best, advice.scales
+    if len(scales) == 1:
+        return ""
+    held = advice.table.heldout_psnr.sel(family=best.family).values[:, -1]
+    sentences = [_spread(advice, held)]
+    if best.scale == scales[0]:
+        sentences.append("It is the smallest that was tried: try smaller ones.")
+    if np.argmax(held) == len(scales) - 1:
+        which = "It" if best.scale == scales[-1] else "The scale of the largest PSNR"
+        sentences.append(
+            f"{which} is the largest that was tried: try larger ones, if the samples resolve them."
+        )
+    return " ".join(sentences)
+
+
+def _spread(advice: Recommendation, held: FloatArray) -> str:
     best, scales = advice.best, advice.scales
     low, high = best.nearly_as_good
-    held = advice.table.heldout_psnr.sel(family=best.family).values[:, -1]
-    if low == high and len(scales) > 1:
+    if low == high:
         return "No other of the scales comes within 0.5 dB of it."
     worst = scales[int(np.argmin(held))]
     between = f"Scales from {low:g} to {high:g} come within 0.5 dB of the largest, and of these the smallest is taken"

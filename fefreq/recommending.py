@@ -77,7 +77,11 @@ def read_data(path: Path, bounds: Sequence[str] = (), mask: Path | None = None) 
         dim = len(boxes) if len(boxes) > 1 else 2 if colours else values.ndim
     else:
         values, dim = read_image(path), 2
-    if dim == 0 or len(boxes) not in (0, 1, dim):
+    if values.ndim == 0:
+        raise ValueError(f"{path.name} is a single number; samples need at least one axis")
+    if values.size == 0:
+        raise ValueError(f"{path.name} holds no samples")
+    if len(boxes) not in (0, 1, dim):
         raise ValueError(
             f"{path.name} has {dim} axes, but there are {len(boxes)} bounds: give one LOW,HIGH for every axis, or one "
             "for the longest"
@@ -179,6 +183,8 @@ def _square(shape: Sequence[int], low: float, high: float) -> list[tuple[float, 
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
-    """Where an image is not black, or an array not zero."""
-    values = read_array(path) if path.suffix.lower() == ".npy" else read_image(path)
-    return np.asarray(values != 0)
+    """Where an image is not black, in any of its colours, or an array not zero."""
+    if path.suffix.lower() == ".npy":
+        return np.asarray(read_array(path) != 0)
+    lit = np.asarray(read_image(path) != 0)
+    return np.asarray(lit.any(axis=-1)) if lit.ndim == 3 else lit

@@ -41,14 +41,20 @@ def fourier_frequencies_(tensor: Tensor, density: Density, seed: int = 0, angula
     Raises
     ------
     TypeError
-        If the density is none, or the tensor not of real floating-point numbers.
+        If the density or the tensor is none, or the tensor not of real floating-point numbers.
     ValueError
-        If the shape does not fit the density.
+        If the shape does not fit the density, or the seed is negative.
     """
     if not isinstance(density, Density):
         raise TypeError(
             f"density must be a density such as fefreq.Gaussian(3.0) or the .density of a design, not {density!r}"
         )
+    if not isinstance(tensor, Tensor):
+        raise TypeError(
+            f"the tensor must be one of torch, such as the weight of a layer, not {type(tensor).__name__}"
+        )
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be an integer of at least 0")
     if not tensor.is_floating_point():
         raise TypeError(f"the tensor must hold real floating-point numbers, not {tensor.dtype}")
     if tensor.ndim != 2 or tensor.shape[1] != density.dim:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -372,6 +374,19 @@ def test_positional_encoding_is_for_the_kernel_flow_alone(windowed):
 def test_impossible_models_are_refused(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
         DeepFourierFeatures(Gaussian(1.0), **arguments)
+
+
+def test_models_need_a_density():
+    with pytest.raises(TypeError, match=r"must be a density such as fefreq\.Gaussian\(2\.0\), not 'x'"):
+        DeepFourierFeatures("x", 1)
+
+
+def test_high_octaves_repeat_after_whole_cycles():
+    """z = 3/8 + 2^-40 leaves 2^58 z an integer for the highest octaves, where cosines are one."""
+    z = 0.375 + 2.0**-40
+    octaves = 2.0 ** (np.arange(60) - 1.0)
+    exact = [np.cos(2 * np.pi * float(Fraction(w) * Fraction(z) % 1)) for w in octaves]
+    assert PositionalEncoding(60).characteristic([z])[0] == pytest.approx(np.mean(exact), abs=1e-14)
 
 
 @pytest.mark.parametrize("octaves", [0, 61, 2.0, True])

@@ -88,6 +88,17 @@ def test_nothing_is_drawn_where_there_is_no_energy():
     assert values[[1, 3]] == pytest.approx([0.5, 0.5], rel=1e-6)
 
 
+@pytest.mark.parametrize("exponent", [1e-12, 1e-300, 1e-308])
+def test_the_shortest_budgets_draw_the_strongest_frequency_alone(exponent):
+    """The limit of water-filling, where logarithms over the budget exceed all numbers."""
+    energy, volumes = some_energies(2, (20,))
+    values, log_level = water_filling(energy, volumes, exponent)
+    largest = int(np.argmax(energy))
+    assert np.flatnonzero(values).tolist() == [largest]
+    assert values[largest] == pytest.approx(1 / volumes[largest], rel=1e-12)
+    assert log_level == pytest.approx(np.log(exponent) + np.log(energy[largest]), rel=1e-12)
+
+
 def test_short_budgets_go_to_the_strongest_frequency_and_long_ones_are_even():
     energy, volumes = some_energies(2, (20,))
     short, _ = water_filling(energy, volumes, 1e-6)
@@ -250,6 +261,26 @@ def test_frozen_frequencies_need_no_descent(target):
     assert design.predicted_error == pytest.approx(np.sqrt(2 * energy / target.energy), rel=0.01)
 
 
+@pytest.mark.parametrize("refine", [True, False, None])
+@pytest.mark.parametrize(("output_std", "rate"), [(0.5, 0.0), (0.0, 1.0)])
+def test_without_diffusion_any_design_is_exact(target, refine, output_std, rate):
+    """Gradients with and without diffusion are the same then, whichever are asked for."""
+    still = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std, fefreq.Rates(frequency=rate))
+    design, plain = (design_density(target, 30.0, still, refine=asked) for asked in (refine, None))
+    assert design.result is DesignResult.exact
+    assert design.density == plain.density
+    assert design.predicted_error == plain.predicted_error
+
+
+@pytest.mark.parametrize("output_std", [0.0, 0.5])
+def test_a_tiny_budget_leaves_the_whole_error(target, output_std):
+    still = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std)
+    design = design_density(target, 1e-300, still)
+    assert design.predicted_error == pytest.approx(1.0, abs=1e-12)
+    drawn = design.density.values > 0
+    assert np.all(design.energy[drawn] >= design.energy.max() * (1 - 1e-12))
+
+
 def test_only_the_product_of_rate_and_budget_matters_without_diffusion(target):
     designs = [
         design_density(target, budget, fefreq.FourierFeatures(fefreq.Gaussian(1.0), 0.0, fefreq.Rates(rate)))
@@ -322,6 +353,31 @@ def test_a_design_survives_its_file(tmp_path, design):
         design.save(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rates", np.ones(2)),
+        ("rates", None),
+        ("values", np.ones(3)),
+        ("result", "marvellous"),
+        ("gap", np.ones(2)),
+        ("axis_0", None),
+    ],
+)
+def test_damaged_designs_are_refused_by_name(tmp_path, design, name, value):
+    with np.load(design.save(tmp_path / "good.npz")) as file:
+        arrays = {key: file[key] for key in file.files if key != name}
+    np.savez(tmp_path / "bad.npz", **arrays, **({} if value is None else {name: value}))
+    with pytest.raises(ValueError, match=r"bad\.npz is a damaged design \("):
+        DensityDesign.load(tmp_path / "bad.npz")
+
+
+def test_the_legend_does_not_cover_the_spectrum(design):
+    figure = design.plot()
+    assert [ax.get_legend() for ax in figure.axes] == [None, None]
+    assert len(figure.legends) == 1
+
+
 def test_pictures_are_drawn_in_one_and_two_dimensions(tmp_path, design):
     design.plot().savefig(tmp_path / "line.png", dpi=40)
     waves = fefreq.Target.from_function(lambda x: np.exp(-9 * np.sum(x**2, axis=1)), [(-1, 1)] * 2, 16)
@@ -345,6 +401,11 @@ def test_budgets_must_be_positive(target, model, budget):
 def test_only_fourier_features_can_be_designed(target):
     with pytest.raises(TypeError, match="FourierFeatures"):
         design_density(target, 1.0, fefreq.MultiScaleSine(fefreq.Gaussian(1.0), (1, 2)))
+
+
+def test_data_must_be_a_target(model):
+    with pytest.raises(TypeError, match=r"must be a fefreq\.Target, such as Target\.from_grid.*not ndarray"):
+        design_density(np.zeros(5), 1.0, model)
 
 
 def test_output_weights_must_be_trained(target):
@@ -386,6 +447,18 @@ def test_other_files_are_refused(tmp_path, design):
     for path in missing, text, other:
         with pytest.raises(ValueError, match=path.name):
             DensityDesign.load(path)
+    single = tmp_path / "single.npy"
+    np.save(single, np.ones(3))
+    with pytest.raises(ValueError, match=r"single\.npy is a single array"):
+        DensityDesign.load(single)
+    whole = bytearray(design.save(tmp_path / "whole.npz").read_bytes())
+    whole[200:400] = bytes(200)
+    (tmp_path / "spoiled.npz").write_bytes(whole)
+    with pytest.raises(ValueError, match=r"spoiled\.npz is no readable"):
+        DensityDesign.load(tmp_path / "spoiled.npz")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"empty\.npz is no readable"):
+        DensityDesign.load(tmp_path / "empty.npz")
     with pytest.raises(ValueError, match=r"must end in \.npz"):
         design.save(tmp_path / "design.nc")
 
@@ -397,11 +470,17 @@ def test_other_files_are_refused(tmp_path, design):
         (torch.empty(5), fefreq.Gaussian(1.0), ValueError, r"need \(m, 1\)"),
         (torch.empty(5, 1, dtype=torch.int64), fefreq.Gaussian(1.0), TypeError, "floating-point"),
         (torch.empty(5, 1), 3.0, TypeError, "must be a density"),
+        (np.empty((5, 1)), fefreq.Gaussian(1.0), TypeError, "one of torch.*not ndarray"),
     ],
 )
 def test_initialiser_names_what_does_not_fit(tensor, density, error, words):
     with pytest.raises(error, match=words):
         harness.fourier_frequencies_(tensor, density)
+
+
+def test_initialiser_refuses_negative_seeds():
+    with pytest.raises(ValueError, match="seed is -1; it must be an integer of at least 0"):
+        harness.fourier_frequencies_(torch.empty(5, 1), fefreq.Gaussian(1.0), seed=-1)
 
 
 def test_coarse_nodes_are_the_best_among_coarse_densities(target):

@@ -17,9 +17,9 @@ from harness.checkpoints import Checkpoints
 from harness.presets import is_quick, preset_path
 from harness.progress import NullProgress
 from harness.studies.scale_choice import Findings, ScaleChoice
-from harness.studies.scale_choice_report import scales_figure
+from harness.studies.scale_choice_report import pairs, scales_figure, sections
 from harness.studies.scale_images import image_named
-from harness.studies.scale_training import Network, train_on
+from harness.studies.scale_training import Network, Trained, train_on
 
 SMALL = {
     "kind": "scale-choice",
@@ -161,11 +161,52 @@ def test_the_picture_rings_the_best_of_each_source():
     assert [(float(x[0]), float(y[0])) for x, y in rings] == [(2.0, 25.0), (4.0, 24.3)]
 
 
+def test_the_table_marks_what_is_recommended_and_the_largest_prediction():
+    found = findings([20.0, 24.7, 25.0, 10.0], [21.0, 24.0, 24.3, 2.0])
+    one = found.data.predicted
+    filled = Findings(found.study, found.data.assign(predicted_fit=one, trained_fit=one), {})
+    assert [row[-1] for row in pairs(filled).rows] == [
+        "",
+        "best predicted",
+        "best trained, largest predicted",
+        "",
+    ]
+
+
+def test_the_page_says_what_the_rule_changes():
+    found = findings([20.0, 24.7, 25.0, 10.0], [21.0, 24.0, 24.3, 2.0])
+    cost = xr.full_like(found.data.predicted, 2.0)
+    data = found.data.assign(
+        predicted_fit=cost, trained_fit=cost, prediction_seconds=cost, training_seconds=10 * cost
+    ).assign_attrs(time=1.0)
+    (section,) = sections(Findings(found.study, data, {}))
+    assert "smallest scale within 0.5 dB of the largest PSNR, a rule made after a first run" in section.text
+    assert "by the largest PSNR alone it would be 4 for mri." in section.text
+
+
+def test_seconds_of_training_are_those_of_one_network_a_scale(monkeypatch):
+    spent = iter(range(1, 7))
+
+    def trained(*_: object) -> Trained:
+        return Trained(train_mse=0.01, heldout_mse=0.02, seconds=float(next(spent)))
+
+    monkeypatch.setattr("harness.studies.scale_training.train_on", trained)
+    several = study(images=["mri"], training={**SMALL["training"], "seeds": 2})
+    result = several.carry_out(NullProgress())
+    np.testing.assert_allclose(result.datasets["scale-choice"].training_seconds, [[1.5, 3.5, 5.5]])
+    table = result.sections[0].tables[1]
+    assert table.rows[0][2] == "10 s"
+    assert "one network a scale, the mean over 2" in table.caption
+    assert "mean of 2 for each scale" in result.sections[0].pictures[0].legend
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"scales": [2, 1]}, "scales must increase"),
         ({"images": ["mri", "mri"]}, "repeats one"),
+        ({"images": ["a/x.png", "mri", "b/x.jpg"]}, "a/x.png and b/x.jpg would both be called x"),
+        ({"images": ["mri", "mri.png"]}, "mri and mri.png would both be called mri"),
         ({"surprise": 1}, "surprise"),
         ({"hidden_layers": 0}, "greater than or equal to 1"),
         ({"checks": {"apart": -1}}, "greater than 0"),

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq._arrays import FloatArray, as_points
-from fefreq.densities import AnyDensity
+from fefreq.densities import AnyDensity, Density
 from fefreq.models.dual_activations import Activation, deep_kernel, kernel_at_zero, require_activation
 from fefreq.models.kernel_spectrum import KernelSpectrum
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity
@@ -55,7 +55,7 @@ class DeepFourierFeatures(Model):
     Raises
     ------
     TypeError
-        If ``hidden_layers`` is no integer.
+        If ``hidden_layers`` is no integer, or the density none.
     ValueError
         If ``hidden_layers`` is negative or the activation unknown.
 
@@ -75,6 +75,8 @@ class DeepFourierFeatures(Model):
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
+        if not isinstance(self.density, Density):
+            raise TypeError(f"density must be a density such as fefreq.Gaussian(2.0), not {self.density!r}")
         if isinstance(self.hidden_layers, bool) or not isinstance(self.hidden_layers, (int, np.integer)):
             raise TypeError(f"hidden_layers must be an integer, not {self.hidden_layers!r}")
         if self.hidden_layers < 0:

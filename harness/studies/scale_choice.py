@@ -92,6 +92,12 @@ class ScaleChoice(Study):
             raise ValueError(f"scales must increase, but they are {list(self.scales)}")
         if len(set(self.images)) < len(self.images):
             raise ValueError(f"images must differ from one another, but {list(self.images)} repeats one")
+        called: dict[str, str] = {}
+        for name in self.images:
+            if (other := called.setdefault(label(name), name)) != name:
+                raise ValueError(
+                    f"the images {other} and {name} would both be called {label(name)} in files and tables: rename one"
+                )
         return self
 
     def located(self, folder: Path) -> ScaleChoice:
@@ -228,7 +234,14 @@ class ScaleChoice(Study):
                     {"long_name": "PSNR of the fit after training, mean over networks", **decibels},
                 ),
                 "prediction_seconds": (where, of("seconds"), {"units": "s"}),
-                "training_seconds": (where, trained[..., 2].sum(axis=2), {"units": "s"}),
+                "training_seconds": (
+                    where,
+                    trained[..., 2].mean(axis=2),
+                    {
+                        "long_name": "time that the training of a network took, mean over networks",
+                        "units": "s",
+                    },
+                ),
             },
             coords={
                 "image": list(advice),
@@ -270,9 +283,13 @@ class Findings:
         return [str(name) for name in self.data.image.values]
 
     def best(self, source: str, image: str) -> int:
-        """Place of the best scale, predicted or trained."""
+        """Place of the best scale: predicted, as it is recommended, or trained, of the largest PSNR."""
         decibels = self.data[source].sel(image=image).values
         return flat_range(decibels)[0] if source == "predicted" else int(np.argmax(decibels))
+
+    def largest(self, image: str) -> int:
+        """Place of the largest predicted PSNR, which need not be that of the best scale."""
+        return int(np.argmax(self.data.predicted.sel(image=image).values))
 
     def loss(self, image: str) -> float:
         """What following the prediction loses against the best trained network, in dB."""

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from fefreq.plots.axes import new_figure, tidy
 from fefreq.plots.scales import image_figure, scale_axis
+from fefreq.recommendation import FLAT
 from harness.page import Picture, Section, Table
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def sections(found: Findings) -> tuple[Section, ...]:
     """All sections of the page."""
     study = found.study
     training = study.training
+    by_largest = ", ".join(f"{study.scales[found.largest(image)]:g} for {image}" for image in found.images)
     text = (
         f"Images of {study.samples} × {study.samples} pixels on a square of side 1, grey values from 0 to 1; every "
         "second pixel along both axes is trained on, the other three quarters are held out. Predicted: an infinitely "
@@ -30,14 +32,16 @@ def sections(found: Findings) -> tuple[Section, ...]:
         f"e^-10. Trained: {study.hidden_layers} hidden layers of {training.width} ReLU units with biases, as torch "
         f"draws them, on {training.features} frozen frequencies; {training.steps} steps of Adam on batches of "
         f"{training.batch}, learning rate {training.learning_rate:g} falling to 0 like half a cosine; judged after "
-        "the last step."
+        f"the last step. The predicted best is the smallest scale within {FLAT:g} dB of the largest PSNR, a rule made "
+        "after a first run on the sample images terrain, mri and photograph; by the largest PSNR alone it would be "
+        f"{by_largest}."
     )
     pictures = [
         Picture(
             "scales",
             "Held-out PSNR against the scale",
-            "A panel for each image. Line: predicted without training. Dots: trained networks, one for each scale. "
-            "Rings: the best of each.",
+            "A panel for each image. Line: predicted without training. Dots: trained networks, "
+            f"{'one' if training.seeds == 1 else f'mean of {training.seeds}'} for each scale. Rings: the best of each.",
             finding(found),
             lambda: scales_figure(found),
         )
@@ -82,6 +86,8 @@ def pairs(found: Findings) -> Table:
             marks = [
                 f"best {source}" for source in ("predicted", "trained") if found.best(source, image) == place
             ]
+            if found.largest(image) == place:
+                marks.append("largest predicted")
             rows.append(
                 (
                     image,
@@ -109,14 +115,17 @@ def pairs(found: Findings) -> Table:
 
 
 def seconds(found: Findings) -> Table:
-    """What the answers cost."""
+    """What the answers cost: a prediction, and a network, for every scale."""
     rows = []
     for image in found.images:
         one = found.data.sel(image=image)
         predicted, trained = float(one.prediction_seconds.sum()), float(one.training_seconds.sum())
         rows.append((image, f"{predicted:.1f} s", f"{trained:.0f} s", f"{trained / predicted:.0f}"))
+    seeds = found.study.training.seeds
+    mean = "" if seeds == 1 else f", the mean over {seeds}"
     return Table(
-        "Seconds for all scales on the machine that made this page.",
+        "Seconds for all scales on the machine that made this page: one prediction a scale, and one network a scale"
+        f"{mean}.",
         ("image", "predicted", "trained", "ratio"),
         rows,
         "What it cost",
