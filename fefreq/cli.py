@@ -100,7 +100,8 @@ def recommend(
             advice = advise(file, wishes)
         write_recommendation(advice, make_fresh(output), file.name, warned)
         Console(soft_wrap=True).print(rich_table(advice))
-        typer.echo(f"{answer(advice)} {flatness(advice)}\nwritten to {output}")
+        sentences = f"{answer(advice)} {flatness(advice)}".rstrip()  # of a single scale nothing is flat
+        typer.echo(f"{sentences}\nwritten to {output}")
 
 
 def main() -> None:
