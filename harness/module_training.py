@@ -36,16 +36,9 @@ from numpy.typing import ArrayLike
 from fefreq._arrays import FloatArray
 from fefreq.fields import check_times
 from fefreq.targets import Target
+from harness.learning_rates import MAX_STEPS, Constant, Schedule, steps_to_counts, steps_to_times
 from harness.modules.spec import ModuleSpec, require_choice, require_count, require_number
-from harness.optimisers import (
-    MAX_STEPS,
-    Constant,
-    Descent,
-    Optimiser,
-    Schedule,
-    steps_to_counts,
-    steps_to_times,
-)
+from harness.optimisers import Descent, Optimiser
 from harness.progress import Progress
 from harness.runs import Device, Precision, Run, Setting, default_rate
 

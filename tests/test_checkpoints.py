@@ -24,9 +24,10 @@ from harness.checkpoint_files import difference
 from harness.checkpoints import Checkpoints
 from harness.descent import DivergenceError
 from harness.files import carry_out, read_file
+from harness.learning_rates import Piecewise
 from harness.module_training import ModuleTrainer, train_module
 from harness.modules import DeepFourierFeatureNetwork, TorchNetwork
-from harness.optimisers import Adam, Piecewise, Sgd
+from harness.optimisers import Adam, Sgd
 from harness.progress import NullProgress, losses_in_words
 from harness.run_folder import RunFolder
 from harness.runs import Run, Trainer, train

@@ -12,6 +12,7 @@ from torch import nn
 import fefreq
 import harness
 from harness.descent import DivergenceError
+from harness.learning_rates import Constant, Cosine, Exponential, Piecewise, steps_to_times
 from harness.module_training import ModuleTrainer, train_module
 from harness.modules import (
     AnyModule,
@@ -25,17 +26,7 @@ from harness.modules import (
     module_to_json,
 )
 from harness.modules.layers import ACTIVATIONS, gain, product
-from harness.optimisers import (
-    Adam,
-    Constant,
-    Cosine,
-    Descent,
-    Exponential,
-    Piecewise,
-    Sgd,
-    optimiser,
-    steps_to_times,
-)
+from harness.optimisers import Adam, Descent, Sgd, optimiser
 from harness.runs import Run, train
 
 GAUSSIAN = fefreq.Gaussian(1.5)

@@ -18,9 +18,10 @@ from harness.checkpoints import Checkpoints
 from harness.comparison import relative_difference
 from harness.descent import DivergenceError
 from harness.files import carry_out, read_file
+from harness.learning_rates import Cosine
 from harness.module_training import train_module
 from harness.modules import DeepFourierFeatureNetwork, Siren
-from harness.optimisers import Adam, Cosine
+from harness.optimisers import Adam
 from harness.presets import preset_path
 from harness.progress import NullProgress
 from harness.runs import Run

@@ -28,9 +28,10 @@ from fefreq.models import AnyModel, Model
 from fefreq.signals import AnySource, Tones, located
 from fefreq.targets import Target
 from harness.comparison import compare
+from harness.learning_rates import AnySchedule, Constant, Schedule
 from harness.module_training import ModuleStart, ModuleTrainer
 from harness.modules import AnyModule, ModuleSpec, Siren
-from harness.optimisers import AnyOptimiser, AnySchedule, Constant, Descent, Schedule
+from harness.optimisers import AnyOptimiser, Descent
 from harness.pipeline import Clock, frequency_grid
 from harness.runs import DEFAULT_SHARE, Device, Precision, Run
 from harness.studies.divergence import naming
