@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 import fefreq
-from harness.architectures import network_for
-from harness.descent import DensePlaneWaves, Descent, PlaneWaves
-from harness.networks import ensemble_parameters
-from harness.transform_plans import PlanOptions
-from harness.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves
+from harness.networks.plane_waves import ensemble_parameters
+from harness.networks.two_layer import network_for
+from harness.training.descent import DensePlaneWaves, Descent, PlaneWaves
+from harness.training.transform_plans import PlanOptions
+from harness.training.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves
 
 CASES = (
     ("512", (512,), 16_384, "grid"),

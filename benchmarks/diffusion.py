@@ -30,10 +30,10 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
 import fefreq
-from fefreq import meshes
-from fefreq._arrays import FloatArray
-from fefreq.assembly import make_basis, mass_matrix, operator_matrix, project_spectrum
-from fefreq.propagators import Propagation
+from fefreq.diffusion.assembly import make_basis, mass_matrix, operator_matrix, project_spectrum
+from fefreq.meshes import shapes as meshes
+from fefreq.propagation.propagator import Propagation
+from fefreq.support.arrays import FloatArray
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build"

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 
 import fefreq
-from harness.module_training import ModuleTrainer
-from harness.modules import DeepFourierFeatureNetwork
-from harness.modules.layers import fourier_features
-from harness.stacked import Stacked, members_together
+from harness.networks import DeepFourierFeatureNetwork
+from harness.networks.layers import fourier_features
+from harness.training.module_training import ModuleTrainer
+from harness.training.stacked import Stacked, members_together
 
 SEEDS = 16
 WIDTHS = (16, 64, 256)

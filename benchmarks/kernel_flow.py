@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib import cbook
 
 import fefreq
-from fefreq._arrays import FloatArray
+from fefreq.support.arrays import FloatArray
 
 TIMES = np.concatenate([[0.0], np.geomspace(0.1, 1e4, 30)])
 SCATTERED_TIMES = TIMES / 10

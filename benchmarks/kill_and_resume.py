@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 import fefreq
-from harness.checkpoints import Checkpoints
-from harness.module_training import train_module
-from harness.modules import DeepFourierFeatureNetwork
-from harness.optimisers import Adam
-from harness.runs import Run, train
+from harness.networks import DeepFourierFeatureNetwork
+from harness.training.checkpoints import Checkpoints
+from harness.training.module_training import train_module
+from harness.training.optimisers import Adam
+from harness.training.runs import Run, train
 
 TARGET = fefreq.Target.from_function(
     lambda x: np.exp(-6 * x[:, 0] ** 2) * (1 + np.sin(4 * np.pi * x[:, 0])), [(-1, 1)], 128
@@ -121,7 +121,12 @@ def killed_training(name: str, folder: Path, kills: int, seed: int) -> tuple[boo
     undisturbed = time.perf_counter() - start
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["harness.module_training", "harness.ensembles", "harness.run_files", "sympy"]
+        [
+            "harness.training.module_training",
+            "harness.training.ensembles",
+            "harness.training.run_files",
+            "sympy",
+        ]
     )
     # Short enough that the training is not over before its last kill.
     moments = np.random.default_rng(seed).uniform(0, 2 / kills, kills) * undisturbed
@@ -159,7 +164,7 @@ def killed_command(folder: Path, kills: int, seed: int) -> tuple[bool, int, floa
     """The same for the command line, and all its data."""
     (folder / "experiment.toml").write_text(EXPERIMENT, encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    program = "import sys; from harness.cli import main; sys.argv[0] = 'harness'; main()"
+    program = "import sys; from harness.commands.app import main; sys.argv[0] = 'harness'; main()"
     command = [sys.executable, "-c", program, "run", "experiment.toml", "--resume", "--output"]
 
     def begin(out: str) -> subprocess.Popen[bytes]:

@@ -18,8 +18,8 @@ import skfem
 from rich.console import Console
 from rich.table import Table
 
-from fefreq._arrays import FloatArray
-from fefreq.locate import Locator, probe_matrix
+from fefreq.meshes.point_location import Locator, probe_matrix
+from fefreq.support.arrays import FloatArray
 
 POINTS = 100_000
 STOCK_POINTS = 1_000

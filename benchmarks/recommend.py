@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fefreq.initialisation import recommend_scale
-from fefreq.readers import read_image
-from harness.studies.scale_choice import ScaleChoice, SweepTraining
-from harness.studies.scale_images import image_named
-from harness.studies.scale_training import train_on
+from fefreq.initialisation.scale.search import recommend_scale
+from fefreq.targets.readers import read_image
+from harness.studies.scale_choice.images import image_named
+from harness.studies.scale_choice.study import ScaleChoice, SweepTraining
+from harness.studies.scale_choice.training import train_on
 
 SCALES = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 MANY_SCALES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
@@ -50,7 +50,7 @@ def measure_command() -> None:
         path = Path(folder) / "photograph.png"
         Image.fromarray((255 * image_named("photograph", 128)).astype(np.uint8)).save(path)
         scales = ",".join(f"{scale:g}" for scale in SCALES)
-        program = "from fefreq.cli import main; main()"
+        program = "from fefreq.experiments.commands import main; main()"
         command = ["recommend", str(path), "-o", f"{folder}/out", "--bounds", "0,1", "--scales", scales]
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", program, *command], check=True, capture_output=True)

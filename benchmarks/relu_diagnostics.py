@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fefreq._arrays import FloatArray
+from fefreq.support.arrays import FloatArray
 from harness.relu import (
     activation_patterns,
     autograd_gram,

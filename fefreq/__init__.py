@@ -33,24 +33,24 @@ _HOMES = {
     "FourierFeatures": "models",
     "MultiScaleSine": "models",
     "Rates": "models",
-    "Target": "targets",
-    "FrequencyDiffusion": "diffusion",
-    "ConvergenceError": "diffusion",
-    "KernelFlow": "kernel_flow",
-    "MeshSolution": "mesh_solution",
-    "PointSolution": "point_solution",
-    "RationalKrylov": "rational_krylov",
-    "DenseOracle": "propagators",
-    "DensityDesign": "design_result",
-    "design_density": "design",
-    "ImplicitSteps": "implicit_steps",
-    "Result": "propagators",
-    "ErrorField": "fields",
-    "half_life": "fields",
-    "largest_rate": "kernel_operator",
-    "load": "storage",
-    "recommend_scale": "initialisation",
-    "Recommendation": "recommendation",
+    "Target": "targets.target",
+    "FrequencyDiffusion": "diffusion.problem",
+    "ConvergenceError": "diffusion.problem",
+    "KernelFlow": "kernel.flow",
+    "MeshSolution": "diffusion.solution",
+    "PointSolution": "kernel.solution",
+    "RationalKrylov": "propagation.rational_krylov",
+    "DenseOracle": "propagation.propagator",
+    "DensityDesign": "initialisation.density.result",
+    "design_density": "initialisation.density.design",
+    "ImplicitSteps": "propagation.implicit_steps",
+    "Result": "propagation.propagator",
+    "ErrorField": "fields.error_field",
+    "half_life": "fields.half_life",
+    "largest_rate": "kernel.operator",
+    "load": "experiments.loading",
+    "recommend_scale": "initialisation.scale.search",
+    "Recommendation": "initialisation.scale.recommendation",
 }
 
 __all__ = [
@@ -98,22 +98,23 @@ if TYPE_CHECKING:
         Tabulated,
         Uniform,
     )
-    from fefreq.design import design_density
-    from fefreq.design_result import DensityDesign
-    from fefreq.diffusion import ConvergenceError, FrequencyDiffusion
-    from fefreq.fields import ErrorField, half_life
-    from fefreq.implicit_steps import ImplicitSteps
-    from fefreq.initialisation import recommend_scale
-    from fefreq.kernel_flow import KernelFlow
-    from fefreq.kernel_operator import largest_rate
-    from fefreq.mesh_solution import MeshSolution
+    from fefreq.diffusion.problem import ConvergenceError, FrequencyDiffusion
+    from fefreq.diffusion.solution import MeshSolution
+    from fefreq.experiments.loading import load
+    from fefreq.fields.error_field import ErrorField
+    from fefreq.fields.half_life import half_life
+    from fefreq.initialisation.density.design import design_density
+    from fefreq.initialisation.density.result import DensityDesign
+    from fefreq.initialisation.scale.recommendation import Recommendation
+    from fefreq.initialisation.scale.search import recommend_scale
+    from fefreq.kernel.flow import KernelFlow
+    from fefreq.kernel.operator import largest_rate
+    from fefreq.kernel.solution import PointSolution
     from fefreq.models import DeepFourierFeatures, FourierFeatures, MultiScaleSine, Rates
-    from fefreq.point_solution import PointSolution
-    from fefreq.propagators import DenseOracle, Result
-    from fefreq.rational_krylov import RationalKrylov
-    from fefreq.recommendation import Recommendation
-    from fefreq.storage import load
-    from fefreq.targets import Target
+    from fefreq.propagation.implicit_steps import ImplicitSteps
+    from fefreq.propagation.propagator import DenseOracle, Result
+    from fefreq.propagation.rational_krylov import RationalKrylov
+    from fefreq.targets.target import Target
 
 
 def __getattr__(name: str) -> object:

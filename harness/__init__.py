@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 # Where each public name lives. Modules load on first use, so that the command line starts fast.
 _HOMES = {
-    "Checkpoints": "checkpoints",
-    "Run": "runs",
-    "compare": "comparison",
-    "error_split": "split",
-    "fourier_frequencies_": "initialisers",
-    "run_experiment": "pipeline",
+    "Checkpoints": "training.checkpoints",
+    "Run": "training.runs",
+    "compare": "comparison.compare",
+    "error_split": "comparison.split",
+    "fourier_frequencies_": "networks.initialisers",
+    "run_experiment": "studies.comparison.pipeline",
     "sweep": "sweeps",
-    "train": "runs",
-    "train_module": "module_training",
-    "write_outcome": "results",
+    "train": "training.runs",
+    "train_module": "training.module_training",
+    "write_outcome": "studies.comparison.results",
 }
 
 __all__ = [
@@ -42,15 +42,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from harness.checkpoints import Checkpoints
-    from harness.comparison import compare
-    from harness.initialisers import fourier_frequencies_
-    from harness.module_training import train_module
-    from harness.pipeline import run_experiment
-    from harness.results import write_outcome
-    from harness.runs import Run, train
-    from harness.split import error_split
+    from harness.comparison.compare import compare
+    from harness.comparison.split import error_split
+    from harness.networks.initialisers import fourier_frequencies_
+    from harness.studies.comparison.pipeline import run_experiment
+    from harness.studies.comparison.results import write_outcome
     from harness.sweeps import sweep
+    from harness.training.checkpoints import Checkpoints
+    from harness.training.module_training import train_module
+    from harness.training.runs import Run, train
 
 
 def __getattr__(name: str) -> object:

@@ -1,15 +1,9 @@
 """Shared problems: small enough to solve in milliseconds, rich enough to go wrong."""
 
-import numpy as np
 import pytest
+from problems import three_tones
 
 import fefreq
-
-
-def three_tones(x):
-    x = x[:, 0]
-    window = np.exp(-(x**2) / (2 * 0.18**2))
-    return window * (np.cos(2 * np.pi * x) + np.sin(2 * np.pi * 3 * x) + np.cos(2 * np.pi * 8 * x + 1))
 
 
 @pytest.fixture(scope="session")

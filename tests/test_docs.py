@@ -12,10 +12,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import typer
 
-import fefreq.cli
-import harness.cli
-from fefreq.experiment import Experiment, read_experiment
-from harness.presets import preset_names, preset_path
+import fefreq.experiments.commands
+import harness.commands.app
+from fefreq.experiments.experiment import Experiment, read_experiment
+from harness.experiments import preset_names, preset_path
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -117,7 +117,8 @@ def reference() -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "package", ["fefreq", "harness", "fefreq.densities", "fefreq.models", "fefreq.plots", "harness.relu"]
+    "package",
+    ["fefreq", "harness", "fefreq.densities", "fefreq.models", "fefreq.output.plots", "harness.relu"],
 )
 def test_every_public_name_is_in_the_reference(package):
     module = importlib.import_module(package)
@@ -162,7 +163,7 @@ def test_shell_commands_exist(page):
         if line.startswith("$ ")
     ]
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    apps = {"fefreq": fefreq.cli.app, "harness": harness.cli.app}
+    apps = {"fefreq": fefreq.experiments.commands.app, "harness": harness.commands.app.app}
     for program, *arguments in commands:
         if program == "make":
             assert set(arguments) <= set(targets)

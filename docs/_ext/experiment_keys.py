@@ -21,8 +21,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from fefreq.experiment import Experiment
-from fefreq.experiment_files import Section
+from fefreq.experiments.experiment import Experiment
+from fefreq.experiments.schema import Section
 from harness.studies import study_kind, study_kinds
 
 Schema = dict[str, Any]

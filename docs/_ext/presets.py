@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from fefreq.experiment_files import read_toml
-from harness.presets import preset_names, preset_path
+from fefreq.experiments.schema import read_toml
+from harness.experiments import preset_names, preset_path
 
 REQUEST = "<!-- presets -->"
 

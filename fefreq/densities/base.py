@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray
+from fefreq.support.arrays import FloatArray
 
 
 class Density(ABC):

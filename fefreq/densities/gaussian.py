@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities.base import Density, ball_radius, dimension, draws, positive, probability, squared_norm
+from fefreq.support.arrays import FloatArray, as_points
 
 
 @dataclass(frozen=True)

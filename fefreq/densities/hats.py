@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq._arrays import FloatArray, real_array
+from fefreq.support.arrays import FloatArray, real_array
 
 
 def checked_grid(axes: object, values: ArrayLike) -> tuple[tuple[FloatArray, ...], FloatArray]:

@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray
-from fefreq._schema import ByKind
 from fefreq.densities.base import Density, draws, positive
 from fefreq.densities.gaussian import Gaussian
 from fefreq.densities.laplace import Laplace
@@ -20,6 +18,8 @@ from fefreq.densities.positional_encoding import PositionalEncoding
 from fefreq.densities.student_t import StudentT
 from fefreq.densities.tabulated import Tabulated
 from fefreq.densities.uniform import Uniform
+from fefreq.support.arrays import FloatArray
+from fefreq.support.schema import ByKind
 
 
 @dataclass(frozen=True)

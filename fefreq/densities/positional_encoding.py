@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities.base import Density, ball_radius, dimension, draws, probability
+from fefreq.support.arrays import FloatArray, as_points
 
 
 @dataclass(frozen=True)

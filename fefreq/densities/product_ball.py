@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from fefreq._arrays import ComplexArray
+from fefreq.support.arrays import ComplexArray
 
 _NODES = 32  # Enough for rounding error up to some fifty dimensions; many more would magnify it.
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities.base import Density, ball_radius, dimension, draws, positive, probability, squared_norm
+from fefreq.support.arrays import FloatArray, as_points
 
 _LARGE_ORDER = 100.0
 # Olver's polynomials u_k(p) / p^k in powers of p², lowest first (DLMF 10.41.10).

@@ -16,12 +16,12 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray, as_points
-from fefreq._schema import ArrayField
 from fefreq.densities.base import Density, ball_radius, draws
 from fefreq.densities.hats import checked_grid, locate, node_volumes, spacing, symmetric_axis
 from fefreq.densities.tabulated_ball import table_ball_mass
 from fefreq.densities.tabulated_transform import table_transform
+from fefreq.support.arrays import FloatArray, as_points
+from fefreq.support.schema import ArrayField
 
 _SYMMETRY_TOLERANCE = 1e-9
 

@@ -10,8 +10,8 @@ import itertools
 
 import numpy as np
 
-from fefreq._arrays import FloatArray
 from fefreq.densities.hats import locate, spacing
+from fefreq.support.arrays import FloatArray
 
 _NODES = 50_000  # of the whole angular rule
 _GAUSS = np.polynomial.legendre.leggauss(4)

@@ -17,8 +17,8 @@ import math
 
 import numpy as np
 
-from fefreq._arrays import ComplexArray, FloatArray
 from fefreq.densities.hats import spacing
+from fefreq.support.arrays import ComplexArray, FloatArray
 
 _CHUNK_BYTES = 2**26
 _FAST_FROM = 3e8  # products of one node and one z, about a tenth of a second

@@ -30,11 +30,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities import AnyDensity, Density
 from fefreq.models.dual_activations import Activation, deep_kernel, kernel_at_zero, require_activation
 from fefreq.models.kernel_spectrum import KernelSpectrum
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity
+from fefreq.support.arrays import FloatArray, as_points
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from fefreq._arrays import FloatArray
+from fefreq.support.arrays import FloatArray
 
 Activation = Literal["relu", "erf", "sine"]
 

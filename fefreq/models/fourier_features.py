@@ -22,9 +22,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import as_points
 from fefreq.densities import AnyDensity
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates, require_output_std
+from fefreq.support.arrays import as_points
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fefreq._arrays import FloatArray
 from fefreq.densities.base import Density
-from fefreq.fourier_expansion import window
-from fefreq.nufft import grid_sums
+from fefreq.support.arrays import FloatArray
+from fefreq.support.nufft import grid_sums
+from fefreq.support.window import window
 
 POINTS = {1: 1 << 20, 2: 1 << 21, 3: 1 << 21}  # of the largest grid of positions
 BAND = {1: 400.0, 2: 96.0, 3: 32.0}  # 1/h in units of the radius of the density, at least

@@ -22,8 +22,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities import AnyDensity
+from fefreq.support.arrays import FloatArray, as_points
+from fefreq.targets.target import Target
 
 Parity = Literal["even", "odd"]
 
@@ -151,3 +152,18 @@ def require_output_std(output_std: float) -> None:
     """
     if not (np.isfinite(output_std) and output_std >= 0):
         raise ValueError(f"output_std must be finite and at least 0, not {output_std}")
+
+
+def require_same_dimension(model: Model, target: Target) -> None:
+    """Insist that model and target live in the same space.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    if model.dim != target.dim:
+        raise ValueError(
+            f"the density has dimension {model.dim} but the target has {target.dim}: "
+            f"give the density dim={target.dim}"
+        )

@@ -26,9 +26,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq._arrays import FloatArray, as_points
 from fefreq.densities import AnyDensity, Gaussian
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates, require_output_std
+from fefreq.support.arrays import FloatArray, as_points
 
 BiasLaw = Literal["zero", "normal", "uniform"]
 

@@ -19,9 +19,9 @@ Examples
 True
 """
 
+from harness.networks.encoding import Encoding, PositionalEncoding, octave_limit, warn_if_aliased
 from harness.relu.accuracy import Split, frequency_error, held_out_split, psnr, residual
 from harness.relu.autograd import autograd_gram
-from harness.relu.encoding import Encoding, PositionalEncoding, octave_limit, warn_if_aliased
 from harness.relu.geometry import encoding_distances, in_sphere_radii, region_widths
 from harness.relu.gradients import (
     GradientConfusion,

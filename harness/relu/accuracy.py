@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import nn
 
-from fefreq._arrays import ComplexArray, FloatArray, real_array
-from fefreq.targets import Target
+from fefreq.support.arrays import ComplexArray, FloatArray, real_array
+from fefreq.targets.target import Target
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import IntArray
 

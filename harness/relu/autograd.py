@@ -11,8 +11,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from fefreq._arrays import FloatArray
-from harness.relu._memory import available_memory, largest_square, require_memory
+from fefreq.support.arrays import FloatArray
+from harness.relu.memory import available_memory, largest_square, require_memory
 from harness.relu.network import host_array
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fefreq._arrays import FloatArray
-from fefreq.fields import frequency_coordinates
+from fefreq.fields.coordinates import frequency_coordinates
+from fefreq.support.arrays import FloatArray
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import IntArray
 from harness.relu.probes import MEANINGS, Ground, Variables, pair_distances

@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
-from fefreq._arrays import FloatArray, as_points
-from harness.relu._memory import rows_per_chunk
-from harness.relu.encoding import PositionalEncoding
+from fefreq.support.arrays import FloatArray, as_points
+from harness.networks.encoding import PositionalEncoding
+from harness.relu.memory import rows_per_chunk
 from harness.relu.network import ReluNetwork, host_array
 from harness.relu.pairs import checked_pairs
 

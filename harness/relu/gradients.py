@@ -24,8 +24,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from fefreq._arrays import FloatArray
-from harness.relu._memory import available_memory, largest_square, require_memory, rows_per_chunk
+from fefreq.support.arrays import FloatArray
+from harness.relu.memory import available_memory, largest_square, require_memory, rows_per_chunk
 from harness.relu.network import ReluNetwork, host_array
 from harness.relu.pairs import checked_pairs
 

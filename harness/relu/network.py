@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from fefreq._arrays import FloatArray, as_points, real_array
-from harness.relu.encoding import Encoding, PositionalEncoding
+from fefreq.support.arrays import FloatArray, as_points, real_array
+from harness.networks.encoding import Encoding, PositionalEncoding
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from fefreq._arrays import FloatArray
-from harness.relu._memory import available_memory, require_memory, rows_per_chunk
+from fefreq.support.arrays import FloatArray
+from harness.relu.memory import available_memory, require_memory, rows_per_chunk
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import IntArray, checked_pairs
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq._arrays import FloatArray
-from fefreq.targets import Target
-from harness.relu.encoding import PositionalEncoding
+from fefreq.support.arrays import FloatArray
+from fefreq.targets.target import Target
+from harness.networks.encoding import PositionalEncoding
 from harness.relu.geometry import encoding_distances, in_sphere_radii, region_widths
 from harness.relu.gradients import gradient_confusion
 from harness.relu.network import ReluNetwork

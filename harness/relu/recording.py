@@ -17,10 +17,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from fefreq._arrays import ComplexArray, FloatArray
-from fefreq.storage import join_complex, target_from_dataset, target_variables, write_netcdf
-from fefreq.targets import Target
-from harness.relu.encoding import Encoding, PositionalEncoding
+from fefreq.support.arrays import ComplexArray, FloatArray
+from fefreq.support.files import join_complex, write_netcdf
+from fefreq.targets.storage import target_from_dataset, target_variables
+from fefreq.targets.target import Target
+from harness.networks.encoding import Encoding, PositionalEncoding
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import IntArray
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from fefreq._arrays import FloatArray, as_points
-from harness.relu._memory import available_memory
+from fefreq.support.arrays import FloatArray, as_points
+from harness.relu.memory import available_memory
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import IntArray
 from harness.relu.patterns import Patterns, pack

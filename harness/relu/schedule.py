@@ -23,7 +23,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, Tag
 
-from fefreq.experiment_files import Section
+from fefreq.experiments.schema import Section
 
 Diagnostic = Literal[
     "error", "hamming", "confusion", "patterns", "regions", "width", "dead", "norms", "angles", "in_sphere"

@@ -34,13 +34,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from fefreq._arrays import FloatArray, as_points
-from fefreq.targets import Target
-from harness.progress import NullProgress, Progress
-from harness.relu._memory import available_memory, require_memory
+from fefreq.support.arrays import FloatArray, as_points
+from fefreq.support.progress import NullProgress, Progress
+from fefreq.targets.target import Target
+from harness.networks.encoding import warn_if_aliased
 from harness.relu.accuracy import Split, held_out_split, psnr
-from harness.relu.encoding import warn_if_aliased
 from harness.relu.gathering import gathered
+from harness.relu.memory import available_memory, require_memory
 from harness.relu.network import ReluNetwork
 from harness.relu.pairs import LOCAL_WINDOW, IntArray, global_pairs, local_pairs
 from harness.relu.probes import PROBES, Ground, Probe, Variables, error

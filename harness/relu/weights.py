@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from fefreq._arrays import FloatArray
+from fefreq.support.arrays import FloatArray
 from harness.relu.network import ReluNetwork
 
 

@@ -12,13 +12,13 @@ from harness.studies.study import Study, StudyResult
 
 # Modules are loaded when a file asks for their kind.
 _HOMES: dict[str, tuple[str, str]] = {
-    "density-family": ("harness.studies.density_family", "DensityFamily"),
-    "designed-density": ("harness.studies.designed_density", "DesignedDensity"),
-    "networks": ("harness.studies.networks", "NetworkStudy"),
-    "relu-dynamics": ("harness.studies.relu", "ReluDynamics"),
-    "relu-vs-fourier-features": ("harness.studies.relu_fourier", "ReluVsFourierFeatures"),
-    "scale-choice": ("harness.studies.scale_choice", "ScaleChoice"),
-    "width-convergence": ("harness.studies.width_convergence", "WidthConvergence"),
+    "density-family": ("harness.studies.density_family.study", "DensityFamily"),
+    "designed-density": ("harness.studies.designed_density.study", "DesignedDensity"),
+    "networks": ("harness.studies.networks.study", "NetworkStudy"),
+    "relu-dynamics": ("harness.studies.relu_dynamics.study", "ReluDynamics"),
+    "relu-vs-fourier-features": ("harness.studies.relu_vs_fourier_features.study", "ReluVsFourierFeatures"),
+    "scale-choice": ("harness.studies.scale_choice.study", "ScaleChoice"),
+    "width-convergence": ("harness.studies.width_convergence.study", "WidthConvergence"),
 }
 
 __all__ = ["Study", "StudyResult", "study_kind", "study_kinds"]

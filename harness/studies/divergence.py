@@ -15,7 +15,7 @@ def naming(network: str) -> Iterator[None]:
     DivergenceError
         A ``FloatingPointError``, with the ``run`` of the one that it stands for.
     """
-    from harness.descent import DivergenceError
+    from harness.training.descent import DivergenceError
 
     try:
         yield

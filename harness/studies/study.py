@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Self
 import xarray as xr
 from pydantic import Field
 
-from fefreq.experiment_files import Section as Keys
-from harness.outcome import Verdict
+from fefreq.experiments.schema import Section as Keys
+from harness.studies.comparison.outcome import Verdict
 
 if TYPE_CHECKING:
-    from harness.checkpoints import Checkpoints
-    from harness.page import Page, Section
-    from harness.progress import Progress
+    from fefreq.support.progress import Progress
+    from harness.reports.page import Page, Section
+    from harness.training.checkpoints import Checkpoints
 
 
 class Study(Keys, ABC):
@@ -91,7 +91,7 @@ class StudyResult:
     @property
     def page(self) -> Page:
         """The report."""
-        from harness.page import Page
+        from harness.reports.page import Page
 
         return Page(
             title=self.study.title,
@@ -103,7 +103,7 @@ class StudyResult:
         )
 
     def write(self, folder: str | Path) -> Path:
-        """Write data, further files, pictures, manifest and report; see :func:`harness.results.write_study`."""
-        from harness.results import write_study
+        """Write data, further files, pictures, manifest and report; the report last."""
+        from harness.studies.comparison.results import write_study
 
         return write_study(self, folder)

@@ -1,7 +1,7 @@
 """Sweeps: one experiment for every combination of some values in its file, here or on a cluster.
 
->>> import tempfile, fefreq.experiment, harness
->>> experiment = fefreq.experiment.Experiment.model_validate(
+>>> import tempfile, fefreq.experiments.experiment, harness
+>>> experiment = fefreq.experiments.experiment.Experiment.model_validate(
 ...     {
 ...         "title": "A tone",
 ...         "target": {"kind": "tones", "bounds": [[-1, 1]], "shape": [64], "frequencies": [1], "width": 0.2},

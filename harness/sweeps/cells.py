@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from fefreq._arrays import FloatArray
-from fefreq.experiment import Experiment
-from fefreq.experiment_files import validated
-from fefreq.signals import File
-from fefreq.targets import Target
+from fefreq.experiments.experiment import Experiment
+from fefreq.experiments.schema import validated
+from fefreq.support.arrays import FloatArray
+from fefreq.targets.signals import File
+from fefreq.targets.target import Target
 
 FORMAT = "harness sweep cell 1"
 # Keys that say nothing about what is computed.
@@ -235,7 +235,7 @@ class _Frame:
 
     @classmethod
     def of(cls, experiment: Experiment, name: str) -> _Frame:
-        from harness.pipeline import frequency_grid
+        from harness.studies.comparison.pipeline import frequency_grid
 
         try:
             target = experiment.make_target()

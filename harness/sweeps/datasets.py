@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.outcome import Outcome
+from harness.studies.comparison.outcome import Outcome
 from harness.sweeps.cells import Cell, text
 
 # Fields are large and stay with their cells.
@@ -21,8 +21,8 @@ def of_outcome(outcome: Outcome) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        That of :meth:`harness.outcome.Outcome.to_xarray` with ``loss`` (model, seed, time), if networks were
-        trained, and ``tone_half_life`` (model, source, tone), if there are tones.
+        That of :meth:`harness.studies.comparison.outcome.Outcome.to_xarray` with ``loss`` (model, seed, time), if
+        networks were trained, and ``tone_half_life`` (model, source, tone), if there are tones.
     """
     data = outcome.to_xarray()
     cases = list(outcome.cases.values())

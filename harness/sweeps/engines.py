@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import xarray as xr
 
-from fefreq.experiment import Experiment
-from harness.outcome import Verdict
-from harness.progress import NullProgress, Progress
+from fefreq.experiments.experiment import Experiment
+from fefreq.support.progress import NullProgress, Progress
+from harness.studies.comparison.outcome import Verdict
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -75,9 +75,9 @@ class Engine(Protocol):
 
 def compute(task: Task, progress: Progress) -> Computed:
     """Carry out one cell; an expected failure becomes a sentence."""
-    from harness.checkpoints import Checkpoints
-    from harness.pipeline import run_experiment
+    from harness.studies.comparison.pipeline import run_experiment
     from harness.sweeps.datasets import of_outcome
+    from harness.training.checkpoints import Checkpoints
 
     begin = time.perf_counter()
     checkpoints = None if task.checkpoints is None else Checkpoints(task.checkpoints)
@@ -238,8 +238,6 @@ def connected(address: str) -> Iterator[Client]:
 def installed_version() -> str:
     """Version of the package where this function runs, which needs the parts that train."""
     from importlib.metadata import version
-
-    import harness.descent  # noqa: F401
 
     return version("fefreq")
 

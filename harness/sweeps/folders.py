@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from fefreq.storage import write_netcdf, write_text
+from fefreq.support.files import write_netcdf, write_text
 from harness.sweeps.cells import Cell
 from harness.sweeps.datasets import without_fields
 from harness.sweeps.engines import Computed
 
 if TYPE_CHECKING:
-    from harness.page import Page
+    from harness.reports.page import Page
 
 MANIFEST = "sweep.json"
 FORMAT = "harness sweep 1"
@@ -49,7 +49,7 @@ def check_folder(folder: Path) -> None:
     NotADirectoryError
         If it cannot be made or written to.
     """
-    from fefreq.console import check_fresh
+    from fefreq.experiments.console import check_fresh
 
     if not is_sweep(folder):
         check_fresh(folder)
@@ -87,7 +87,7 @@ def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
 
     Its checkpoints are not needed any more.
     """
-    from harness.page import versions
+    from harness.reports.page import versions
 
     assert computed.dataset is not None
     claim(folder)
@@ -119,7 +119,7 @@ def write_sweep(
     path
         Of the report.
     """
-    from harness.page import versions
+    from harness.reports.page import versions
 
     claim(folder)
     write_netcdf(data, folder / "sweep.nc", overwrite=True)

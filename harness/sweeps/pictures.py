@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from fefreq._arrays import FloatArray
-from fefreq.fields import time_to_level
-from fefreq.plots.axes import GREY, log_axis, new_figure, plain, source_styles, tidy
+from fefreq.fields.half_life import time_to_level
+from fefreq.output.plots.axes import GREY, log_axis, new_figure, plain, source_styles, tidy
+from fefreq.support.arrays import FloatArray
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart; there is a line for as many choices.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#222222")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fefreq._arrays import FloatArray
-from harness.progress import Progress, watch
+from fefreq.support.arrays import FloatArray
+from fefreq.support.progress import Progress, watch
 
 
 class CellBar:

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from fefreq.experiment import Experiment
-from harness.findings import source_label
-from harness.outcome import Verdict
-from harness.page import Page, Picture, Section, Table
+from fefreq.experiments.experiment import Experiment
+from harness.reports.page import Page, Picture, Section, Table
+from harness.studies.comparison.findings import source_label
+from harness.studies.comparison.outcome import Verdict
 from harness.sweeps import pictures
 from harness.sweeps.cells import Cell, text
 

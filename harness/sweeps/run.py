@@ -10,8 +10,8 @@ from typing import Any
 
 import xarray as xr
 
-from fefreq.experiment import Experiment, read_experiment
-from harness.progress import NullProgress, Progress
+from fefreq.experiments.experiment import Experiment, read_experiment
+from fefreq.support.progress import NullProgress, Progress
 from harness.sweeps.cells import Cell, absolute, make_cells
 from harness.sweeps.datasets import gather
 from harness.sweeps.engines import Cluster, Engine, Here, Processes, Task

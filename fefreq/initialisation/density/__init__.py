@@ -1,0 +1,1 @@
+"""The density that leaves the least error after a training time."""

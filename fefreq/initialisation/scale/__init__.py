@@ -1,0 +1,1 @@
+"""The scale of Fourier features that generalises best, predicted without training."""

@@ -1,0 +1,142 @@
+"""What the search for the best scale found: the table of errors, the best choice, its prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fefreq.initialisation.scale.table import Choice, best_choice, choice_of
+from fefreq.kernel.solution import PointSolution
+from fefreq.support.arrays import FloatArray
+from fefreq.targets.split import DataSplit
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from fefreq.densities import AnyDensity
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendation:
+    """Predicted errors of deep networks on Fourier features, by family and scale of their densities.
+
+    Attributes
+    ----------
+    table : xarray.Dataset
+        ``train_mse``, ``heldout_mse``, ``train_psnr``, ``heldout_psnr`` over family, scale and time;
+        ``early_stopping_time`` and ``seconds`` over family and scale.
+    split : DataSplit
+        What was trained on, and what was held out.
+    prediction : PointSolution
+        Training with the best density.
+    """
+
+    table: xr.Dataset
+    split: DataSplit
+    prediction: PointSolution
+
+    @property
+    def best(self) -> Choice:
+        """The best scale of the family with the largest held-out PSNR at the last time.
+
+        Families are compared by their largest PSNR, not by that of the scale which is taken for being smaller.
+        """
+        return best_choice(self.table)
+
+    @property
+    def density(self) -> AnyDensity:
+        """The density of the best choice."""
+        density: AnyDensity = self.prediction.model.density
+        return density
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the families, in the order in which they were given."""
+        return tuple(str(name) for name in self.table.family.values)
+
+    @property
+    def scales(self) -> FloatArray:
+        """The scales, increasing."""
+        return np.asarray(self.table.scale.values)
+
+    def best_of(self, family: str) -> Choice:
+        """The best scale of one family: the smallest of those around the largest PSNR that lose no more than 0.5 dB.
+
+        Raises
+        ------
+        ValueError
+            If the family was not tried.
+        """
+        if family not in self.families:
+            raise ValueError(f"{family!r} was not tried; there are {', '.join(self.families)}")
+        return choice_of(self.table, family)
+
+    def predicted(self) -> FloatArray:
+        """What the network with the best density would output at the last time, on the whole grid of the data.
+
+        Returns
+        -------
+        ndarray, shape (n_1, …, n_d) or (n_1, …, n_d, channels)
+
+        Raises
+        ------
+        ValueError
+            If the data are scattered.
+        """
+        if self.split.grid is None:
+            raise ValueError("scattered data have no grid: use prediction.predict at points of your own")
+        last = self.prediction.at_last()
+        values = last.predict(self.split.grid.points, extrapolate=True)[0]
+        return np.asarray(values.reshape(*self.split.grid.shape, *values.shape[1:]))
+
+    def plot(self) -> Figure:
+        """Held-out and training PSNR against the scale, and the errors of the best scale against time."""
+        from fefreq.initialisation.scale.pictures import scale_figure
+
+        return scale_figure(self.table, self.best)
+
+    def plot_image(self) -> Figure | None:
+        """Data, and what the best density makes of the trained samples, side by side; None if they are no image."""
+        from fefreq.initialisation.scale.pictures import image_figure
+
+        if self.split.grid is None or len(self.split.grid.shape) != 2:
+            return None
+        return image_figure(self.split, self.predicted(), self.best)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as NetCDF, atomically.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        """
+        from fefreq.support.files import write_netcdf
+
+        return write_netcdf(self.table, Path(path))
+
+    def write_image(self, path: str | Path) -> Path:
+        """Write the prediction on the grid for ParaView (``.vti``), one array per channel.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        ValueError
+            If the data are scattered or have more than three dimensions.
+        """
+        from fefreq.output.image_data import ImageGrid
+        from fefreq.support.files import atomic
+
+        values = self.predicted()
+        assert self.split.grid is not None
+        image = ImageGrid(self.split.grid)
+        columns = values.reshape(image.count, -1).T
+        names = ["predicted"] if len(columns) == 1 else [f"predicted_{i}" for i in range(len(columns))]
+        with atomic(Path(path)) as temporary:
+            image.write(temporary, dict(zip(names, columns, strict=True)), compress=True)
+        return Path(path)

@@ -1,0 +1,391 @@
+"""What training leaves of the error at the data points: evaluate, predict elsewhere, save, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fefreq.fields.coordinates import sample_field
+from fefreq.fields.error_curves import ErrorCurves
+from fefreq.kernel.operator import largest_rate, make_products
+from fefreq.models import Model
+from fefreq.propagation.propagator import Result
+from fefreq.support.arrays import ComplexArray, FloatArray, as_points, real_array
+from fefreq.targets.target import Target
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Entry = TypeVar("Entry", np.float64, np.complex128)
+
+FORMAT = "fefreq point solution 1"
+BATCH = 1 << 24  # numbers that are transformed or multiplied together
+MARGIN = 0.05  # of the box of scattered points, within which prediction is no extrapolation
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, eq=False)
+class FlowStats:
+    """How a kernel flow was computed.
+
+    Attributes
+    ----------
+    points : int
+    products, basis_size, stored : int
+        Products with the kernel, and the largest basis of a channel with how many of its vectors were kept.
+    error_estimate : ndarray, shape (T,)
+        Error relative to the initial residual in the norm of the loss: the bound of Lanczos' recurrence and the
+        measured error of the products.
+    product_error : float
+        Norm of that error per unit of accumulated residual.
+    seconds : float
+    method : str
+        How products were computed.
+    """
+
+    points: int
+    products: int
+    basis_size: int
+    stored: int
+    error_estimate: FloatArray
+    product_error: float
+    seconds: float
+    method: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain numbers, strings and lists, for JSON."""
+        return {**asdict(self), "error_estimate": self.error_estimate.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FlowStats:
+        """Rebuild from what :meth:`to_dict` gave."""
+        return cls(**{**values, "error_estimate": np.asarray(values["error_estimate"], dtype=np.float64)})
+
+
+@dataclass(frozen=True, eq=False)
+class PointSolution:
+    """The residual ``u(x_j, t)`` at the data points, and through it the network everywhere.
+
+    Attributes
+    ----------
+    times : ndarray, shape (T,)
+    values : ndarray, shape (T, n) or (T, n, channels)
+        The residual.
+    integrals : ndarray, like values
+        Accumulated residual ``∫ u ds`` of gradient flow, ``∑ η u`` of gradient descent.
+    model : Model
+    target : Target
+        What the residual was at time 0.
+    learning_rate : float or None
+        Of gradient descent; None for gradient flow.
+    result : Result
+    stats : FlowStats
+    """
+
+    times: FloatArray
+    values: FloatArray
+    integrals: FloatArray
+    model: Model
+    target: Target
+    learning_rate: float | None
+    result: Result
+    stats: FlowStats
+
+    @property
+    def energy(self) -> FloatArray:
+        """The loss ``½ Σ_j q_j |u_j|²`` at all times, shape ``(T,)``; never increases."""
+        squares = np.square(self.values).reshape(len(self.times), len(self.target.points), -1).sum(axis=2)
+        return np.asarray(0.5 * squares @ self.target.weights)
+
+    @cached_property
+    def largest_rate(self) -> float:
+        """Largest eigenvalue ``λ_max`` of the kernel on the data, per unit of training time."""
+        return largest_rate(self.model, self.target)
+
+    @property
+    def stability_limit(self) -> float:
+        """Largest stable learning rate of full-batch gradient descent, ``2 / λ_max``."""
+        return 2.0 / self.largest_rate
+
+    def at(self, frequencies: ArrayLike) -> ComplexArray:
+        """Spectrum of the error at all times, the residual counting as zero outside the data.
+
+        Parameters
+        ----------
+        frequencies : array_like, shape (F, d)
+            In cycles per unit length.
+
+        Returns
+        -------
+        ndarray of complex, shape (T, F) or (T, F, channels)
+        """
+        at = as_points(frequencies, self.model.dim, "frequencies")
+        columns = _columns(self.values)
+        spectra = np.empty((len(columns), len(at)), dtype=np.complex128)
+        for part in _batches(len(columns), columns.shape[1]):
+            spectra[part] = self.target.with_values(columns[part].T).spectrum(at).T
+        return _uncolumns(spectra, self.values.shape)
+
+    def predict(self, points: ArrayLike, extrapolate: bool = False) -> FloatArray:
+        """Output of the network at any points, minus what it was before training.
+
+        The infinitely wide network follows ``N_t(x) - N_0(x) = Σ_j K(x, x_j) q_j ∫ u(x_j, s) ds``.
+
+        Parameters
+        ----------
+        points : array_like, shape (p, d)
+        extrapolate : bool
+            Whether points outside the bounds of the data are meant.
+
+        Returns
+        -------
+        ndarray, shape (T, p) or (T, p, channels)
+
+        Raises
+        ------
+        ValueError
+            If points lie outside the bounds of the data and ``extrapolate`` is false.
+        """
+        at = as_points(points, self.model.dim)
+        if not extrapolate:
+            require_inside(at, self.target)
+        result = np.zeros((len(self.times) * (self.target.channels or 1), len(at)))
+        for part, rows in self._learned(at):
+            result[part] = rows
+        return _uncolumns(result, self.values.shape)
+
+    def held_out(self, points: ArrayLike, values: ArrayLike, extrapolate: bool = False) -> ErrorCurves:
+        """Errors at unseen points, beside those at the trained ones, at all times.
+
+        Parameters
+        ----------
+        points : array_like, shape (p, d)
+        values : array_like, shape (p,) or (p, channels)
+            What the network should say there: the output before training subtracted, as in the target.
+        extrapolate : bool
+            Whether points outside the bounds of the data are meant.
+
+        Raises
+        ------
+        ValueError
+            If there are no points, values do not belong to them, or points lie outside the bounds of the data and
+            ``extrapolate`` is false.
+        """
+        at, wanted = as_points(points, self.model.dim), real_array(values, "held-out values")
+        expected = (len(at), *self.values.shape[2:])
+        if len(at) == 0 or wanted.shape != expected:
+            raise ValueError(
+                f"held-out values have shape {wanted.shape}; {len(at)} points need {expected}, and at least one point"
+            )
+        if not extrapolate:
+            require_inside(at, self.target)
+        channels = self.target.channels or 1
+        rows = wanted.reshape(len(at), channels).T
+        squares = np.empty(len(self.times) * channels)
+        for part, learned in self._learned(at):
+            difference = learned - rows[np.arange(part.start, part.start + len(learned)) % channels]
+            squares[part] = np.mean(difference**2, axis=1)
+        return ErrorCurves(self.times, self._trained_mse(), squares.reshape(-1, channels).mean(axis=1))
+
+    def _trained_mse(self) -> FloatArray:
+        trained = self.target.weights > 0
+        squares = np.square(_columns(self.values)[:, trained]).mean(axis=1)
+        return np.asarray(squares.reshape(len(self.times), -1).mean(axis=1))
+
+    def _learned(self, at: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """What the network has learned at points, in batches of the rows ``(T · channels, p)``."""
+        if len(at) == 0:
+            return
+        columns = _columns(self.integrals) * self.target.weights
+        trained = self.target.weights > 0
+        if self.target.grid is None and not trained.all():
+            sources, columns = self.target.points[trained], np.ascontiguousarray(columns[:, trained])
+        else:
+            sources = self.target.points
+        products = make_products(self.model, sources, self.target.grid, at)
+        for part in _batches(len(columns), max(columns.shape[1], len(at))):
+            yield part, products.apply(columns[part])
+
+    def until(self, time: float) -> PointSolution:
+        """The solution at the times up to a given one only."""
+        return self._kept(self.times <= time)
+
+    def at_last(self) -> PointSolution:
+        """The solution at the last time only."""
+        return self._kept(np.arange(len(self.times)) == len(self.times) - 1)
+
+    def _kept(self, kept: NDArray[np.bool_]) -> PointSolution:
+        return dataclasses.replace(
+            self,
+            times=self.times[kept],
+            values=self.values[kept],
+            integrals=self.integrals[kept],
+            stats=dataclasses.replace(self.stats, error_estimate=self.stats.error_estimate[kept]),
+        )
+
+    def to_xarray(self, frequencies: ArrayLike | None = None) -> xr.Dataset:
+        """A labelled dataset: the residual at the data points, or the spectrum ``error`` at frequencies.
+
+        Parameters
+        ----------
+        frequencies : array_like, shape (F, d), optional
+        """
+        import xarray as xr
+
+        if frequencies is not None:
+            dataset = sample_field(self, as_points(frequencies, self.model.dim, "frequencies"))
+        else:
+            dims, shape, coordinates = self._places()
+            channel = ("channel",) if self.values.ndim == 3 else ()
+            values = self.values.reshape(len(self.times), *shape, *self.values.shape[2:])
+            dataset = xr.Dataset(
+                {"residual": (("time", *dims, *channel), values, {"long_name": "target minus network"})},
+                coords={"time": ("time", self.times, {"long_name": "training time"}), **coordinates},
+            )
+        dataset["energy"] = ("time", self.energy, {"long_name": "loss, half the integral of residual²"})
+        dataset["error_estimate"] = ("time", self.stats.error_estimate)
+        dataset.attrs.update(result=self.result.value, method=self.stats.method, points=self.stats.points)
+        return dataset
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one NetCDF file, atomically; :func:`fefreq.load` reads it back.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists.
+        """
+        import xarray as xr
+
+        from fefreq.models.storage import model_to_json
+        from fefreq.support.files import write_netcdf
+        from fefreq.targets.storage import target_variables
+
+        channel = ("channel",) if self.values.ndim == 3 else ()
+        variables, attributes = target_variables(self.target)
+        dataset = xr.Dataset(
+            {
+                "residual": (("time", "sample", *channel), np.ascontiguousarray(self.values)),
+                "integral": (("time", "sample", *channel), np.ascontiguousarray(self.integrals)),
+                "error_estimate": ("time", self.stats.error_estimate),
+                **variables,
+            },
+            coords={"time": self.times},
+            attrs={
+                "format": FORMAT,
+                "model": model_to_json(self.model),
+                "learning_rate": json.dumps(self.learning_rate),
+                "result": self.result.name,
+                "stats": json.dumps(self.stats.to_dict()),
+                **attributes,
+            },
+        )
+        return write_netcdf(dataset, Path(path))
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> PointSolution:
+        """Rebuild a solution from what :meth:`save` wrote."""
+        from fefreq.models.storage import model_from_json
+        from fefreq.targets.storage import target_from_dataset
+
+        attrs = dataset.attrs
+        return cls(
+            times=dataset.time.values,
+            values=dataset.residual.values,
+            integrals=dataset.integral.values,
+            model=model_from_json(attrs["model"]),
+            target=target_from_dataset(dataset),
+            learning_rate=json.loads(attrs["learning_rate"]),
+            result=Result[attrs["result"]],
+            stats=FlowStats.from_dict(json.loads(attrs["stats"])),
+        )
+
+    def write(self, path: str | Path) -> Path:
+        """Write a ParaView series: ``.pvd`` index with one ``.vti`` (grids) or ``.vtu`` (points) per time.
+
+        Point data are the residual and what the network has learned, ``N_t - N_0``, of every channel.
+
+        Raises
+        ------
+        FileExistsError
+            If the series exists.
+        ValueError
+            If the data have more than three dimensions.
+        """
+        from fefreq.output.image_data import ImageGrid
+        from fefreq.output.paraview import SeriesWriter, vertices
+
+        if self.model.dim > 3:
+            raise ValueError(f"ParaView shows up to 3 dimensions, not {self.model.dim}: use to_xarray")
+        grid = self.target.grid
+        path = Path(path)
+        with SeriesWriter(path, vertices(self.target.points) if grid is None else ImageGrid(grid)) as writer:
+            for time, values in zip(self.times, self.values, strict=True):
+                fields = {"residual": values, "learned": self.target.values - values}
+                arrays = {
+                    name if column.ndim == 1 else f"{name}_{i}": part
+                    for name, column in fields.items()
+                    for i, part in enumerate(column.reshape(len(column), -1).T)
+                }
+                writer.write(float(time), arrays)
+        return path
+
+    def _places(self) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]:
+        """Dimensions, shape and coordinates of the data points."""
+        dim = self.model.dim
+        names = AXES[:dim] if dim <= len(AXES) else tuple(f"x_{axis}" for axis in range(dim))
+        grid = self.target.grid
+        if grid is None:
+            columns = zip(names, self.target.points.T, strict=True)
+            return ("point",), (len(self.target.points),), {name: ("point", x) for name, x in columns}
+        return names, grid.shape, dict(zip(names, grid.axes, strict=True))
+
+
+def require_inside(points: FloatArray, target: Target) -> None:
+    """Insist that points lie within the bounds of the data.
+
+    The bounds of a grid are those of its cells, the bounds of scattered points are 5 % wider than the points.
+
+    Raises
+    ------
+    ValueError
+        If some do not.
+    """
+    grid = target.grid
+    margin = MARGIN * np.ptp(target.points, axis=0) if grid is None else 0.5 * grid.spacing
+    lower, upper = target.points.min(axis=0) - margin, target.points.max(axis=0) + margin
+    slack = 1e-12 * (upper - lower)
+    outside = np.any((points < lower - slack) | (points > upper + slack), axis=1)
+    if np.any(outside):
+        bounds = [(float(f"{a:.6g}"), float(f"{b:.6g}")) for a, b in zip(lower, upper, strict=True)]
+        raise ValueError(
+            f"{np.count_nonzero(outside)} of {len(points)} points lie outside the bounds {bounds} of the data, the "
+            f"first at {points[np.argmax(outside)].tolist()}: drop them, or pass extrapolate=True if that is meant"
+        )
+
+
+def _columns(values: FloatArray) -> FloatArray:
+    """``(T, n)`` or ``(T, n, channels)`` as rows ``(T · channels, n)``."""
+    if values.ndim == 2:
+        return values
+    return np.moveaxis(values, 2, 1).reshape(-1, values.shape[1])
+
+
+def _uncolumns(columns: NDArray[Entry], shape: tuple[int, ...]) -> NDArray[Entry]:
+    """Undo :func:`_columns` for rows of another length."""
+    if len(shape) == 2:
+        return columns
+    return np.ascontiguousarray(np.moveaxis(columns.reshape(shape[0], shape[2], -1), 1, 2))
+
+
+def _batches(count: int, length: int) -> list[slice]:
+    size = max(1, BATCH // max(length, 1))
+    return [slice(first, first + size) for first in range(0, count, size)]

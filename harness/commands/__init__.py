@@ -1,0 +1,1 @@
+"""The commands of ``harness``: the last room, which may import every other."""

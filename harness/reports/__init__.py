@@ -1,0 +1,4 @@
+"""Pages of results: sections, tables, pictures, one HTML file.
+
+Imports :mod:`harness.comparison` and what it stands on.
+"""

@@ -1,0 +1,1 @@
+"""Predictions held against two-layer networks: the default study."""

@@ -1,0 +1,1 @@
+"""Whether the shape of a density matters, or only its scale."""

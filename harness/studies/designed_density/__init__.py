@@ -1,0 +1,1 @@
+"""How much less error a designed density leaves."""

@@ -1,0 +1,1 @@
+"""Deep networks and any optimiser beside the prediction."""

@@ -1,0 +1,1 @@
+"""ReLU networks in training, seen from the inside."""

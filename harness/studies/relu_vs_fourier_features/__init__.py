@@ -1,0 +1,1 @@
+"""ReLU networks beside predictable Fourier features."""

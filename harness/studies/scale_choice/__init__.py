@@ -1,0 +1,1 @@
+"""Whether the predicted scale wins a sweep of trainings."""

@@ -1,0 +1,1 @@
+"""How fast networks come to the prediction as they grow wide."""

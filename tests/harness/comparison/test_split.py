@@ -1,0 +1,88 @@
+"""The split of a disagreement into its parts, on real predictions and networks."""
+
+import numpy as np
+import pytest
+
+import fefreq
+import harness
+from fefreq.experiments.experiment import Experiment
+from harness.studies.comparison.pipeline import run_experiment
+
+
+@pytest.fixture(scope="module")
+def case():
+    experiment = Experiment.model_validate(
+        {
+            "title": "Tones cut off at the edge",
+            "times": {"first": 0.5, "last": 50, "count": 10},
+            "target": {"kind": "tones", "bounds": [[-1, 1]], "shape": [128], "frequencies": [1, 4]},
+            "model": {
+                "kind": "fourier-features",
+                "output_std": 0.5,
+                "density": {"kind": "gaussian", "scale": 2.0},
+            },
+            "pde": {"mesh_rtol": 1e-3},
+            "training": {"width": 4096, "seeds": 2, "learning_rate": 0.2},
+        }
+    )
+    return run_experiment(experiment).cases["model"]
+
+
+def test_parts_add_up_by_the_triangle_inequality(case):
+    measured = case.split.part.sel(name=["truncation", "learning rate", "finite width"]).values
+    total = case.split.total.values
+    assert np.all(total <= measured.sum(axis=0) * (1 + 1e-12))
+    # And none is larger than the total and the others together.
+    for part in range(3):
+        assert np.all(measured[part] <= total + np.delete(measured, part, axis=0).sum(axis=0) + 1e-12)
+
+
+def test_an_edge_shows_as_truncation_and_nowhere_else(case):
+    worst = {str(n): float(case.split.part.sel(name=n).max()) for n in case.split.name.values}
+    assert worst["truncation"] > 0.02
+    # Steps of 0.2 at rates up to 2 or so: 0.18 η λ of the fastest mode; 2048 independent neurons: a few per cent.
+    assert worst["learning rate"] < 0.18 * 0.2 * fefreq.largest_rate(case.model, case.target)
+    assert worst["finite width"] < worst["truncation"]
+
+
+def test_total_is_what_the_comparison_says(case):
+    np.testing.assert_allclose(case.split.total, case.comparison.difference.sel(source="network"), rtol=1e-12)
+
+
+def test_learning_rate_part_falls_with_the_rate(case):
+    times = case.comparison.time.values
+    xi = np.arange(-8, 8, 0.25)
+    flow = fefreq.KernelFlow(case.model, case.target)
+    exact = flow.solve(times, rtol=1e-9)
+    gaps = []
+    for rate in (0.2, 0.1, 0.05):
+        data = harness.compare(
+            {"kernel": exact, "descent": flow.solve(times, rtol=1e-9, learning_rate=rate)}, xi
+        )
+        gaps.append(float(data.difference.sel(source="descent").max()))
+    slope = np.polyfit(np.log([0.2, 0.1, 0.05]), np.log(gaps), 1)[0]
+    assert abs(slope - 1) < 0.15
+
+
+def test_without_training_the_two_predictions_are_compared(case):
+    experiment = Experiment.model_validate(
+        {
+            "title": "No network",
+            "times": [0, 1, 10],
+            "target": {
+                "kind": "tones",
+                "bounds": [[-1, 1]],
+                "shape": [128],
+                "frequencies": [1],
+                "width": 0.15,
+            },
+            "model": {"kind": "fourier-features", "density": {"kind": "gaussian", "scale": 2.0}},
+            "checks": [{"kind": "field", "source": "kernel", "tolerance": 1e-3}],
+        }
+    )
+    outcome = run_experiment(experiment)
+    assert outcome.passed
+    alone = outcome.cases["model"]
+    assert alone.run is None
+    assert list(alone.comparison.source.values) == ["pde", "kernel"]
+    assert list(alone.split.name.values) == ["discretisation", "truncation"]
