@@ -23,22 +23,21 @@ True
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fefreq.meshes.box_tree import BoxTree, IndexArray, principal_axes
 from fefreq.meshes.element_maps import into_cell, map_points, solve_columns
+from fefreq.meshes.shape_values import shape_values, vertex_element
 from fefreq.support.arrays import FloatArray, as_points
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from skfem import Basis, Mesh
 
-_BLOCK = 1 << 15  # cells treated at once: bounds the memory
 _RELATIVE = 1e-12  # of the extent of a cell
 _ROUNDING = 32 * np.finfo(np.float64).eps  # of a coordinate: the map sums up to 27 products
 _NEWTON_STEPS = 50
@@ -259,66 +258,6 @@ def probe_matrix(
     return matrix
 
 
-def shape_values(basis: Basis, cells: IndexArray, local: FloatArray) -> FloatArray:
-    """Evaluate the basis functions of given cells at given places in them.
-
-    Parameters
-    ----------
-    basis : skfem.Basis
-        Of a scalar element.
-    cells : ndarray
-        Shape ``(n,)``: numbers of cells.
-    local : ndarray
-        Shape ``(n, dim)``: coordinates in the reference cell.
-
-    Returns
-    -------
-    ndarray
-        Shape ``(n, basis.Nbfun)``, in the order of ``basis.dofs.element_dofs``.
-
-    Raises
-    ------
-    TypeError
-        If the element is not scalar.
-    """
-    element = _fresh(basis.elem, len(cells))
-    values = np.empty((len(cells), basis.Nbfun))
-    if is_parametric(basis):
-        for i in range(basis.Nbfun):
-            values[:, i] = element.lbasis(local.T, i)[0]
-        return values
-    mapping = copy.copy(basis.mapping)
-    for start in range(0, len(cells), _BLOCK):
-        mapping._cache = {}  # skfem keeps every Jacobian that a mapping was ever asked for
-        block = slice(start, start + _BLOCK)
-        for i in range(basis.Nbfun):
-            fields = element.gbasis(mapping, local[block].T[:, :, None], i, tind=cells[block])
-            if len(fields) != 1 or np.shape(fields[0]) != (len(cells[block]), 1):
-                raise TypeError(
-                    f"{type(element).__name__} is not a scalar element; evaluate its components separately"
-                )
-            values[block, i] = np.asarray(fields[0])[:, 0]
-    return values
-
-
-def is_parametric(basis: Basis) -> bool:
-    """Tell whether the basis functions are the same in every reference cell."""
-    from skfem.element import ElementDG, ElementH1
-
-    element = basis.elem
-    while isinstance(element, ElementDG):
-        element = element.elem
-    return isinstance(element, ElementH1) and type(element).gbasis is ElementH1.gbasis
-
-
-def vertex_element(mesh: Mesh) -> Any:
-    """Give the element of order 1 on the cells of a mesh, whose functions belong to the vertices."""
-    from skfem import ElementHex1, ElementLineP1, ElementQuad1, ElementTetP1, ElementTriP1
-
-    elements = (ElementLineP1, ElementTriP1, ElementQuad1, ElementTetP1, ElementHex1)
-    return next(element() for element in elements if element.refdom is mesh.refdom)
-
-
 def _row_outside(outside: str | float) -> Literal["zero", "nan"] | None:
     """What the row of a point outside holds, None where it must not be."""
     if outside == "raise":
@@ -330,18 +269,6 @@ def _row_outside(outside: str | float) -> Literal["zero", "nan"] | None:
     raise ValueError(
         f'outside is {outside!r}; it must be "raise", "zero" or "nan", for a matrix gives no other number'
     )
-
-
-def _fresh(element: Any, count: int) -> Any:
-    """Copy an element without the Legendre values it keeps and takes for those of any ``count`` points."""
-    from skfem.element import ElementDG, ElementLinePp
-
-    element = copy.copy(element)
-    if isinstance(element, ElementDG):
-        element.elem = _fresh(element.elem, count)
-    elif isinstance(element, ElementLinePp):
-        element.P = np.zeros((0, count + 1))
-    return element
 
 
 def _outside_message(points: FloatArray, missing: IndexArray, mesh: Mesh) -> str:

@@ -4,7 +4,7 @@ A time series is one ``.vtu`` file per time (``.vti`` on uniform grids, see :mod
 ``.pvd`` index with the times. Each file takes its name only when complete, the index last, so that what the
 index lists can always be opened. Complex arrays become real part, imaginary part and modulus.
 
-What the cells and points of a field are is decided in :mod:`fefreq.output.vtk_cells`.
+What the cells and points of a field are is decided in :mod:`fefreq.output.visualisation`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq.output.vtk_cells import (
+from fefreq.output.visualisation import Visualisation
+from fefreq.output.vtk_mesh import (
     Carrier,
     CellType,
-    Visualisation,
     VtkMesh,
     grid_cells,
     small_numbers,
