@@ -34,6 +34,14 @@ _HOMES = {
     "MultiScaleSine": "models",
     "Rates": "models",
     "Target": "targets.target",
+    "DifferentialOperator": "operators",
+    "advection": "operators",
+    "biharmonic": "operators",
+    "derivatives": "operators",
+    "heat": "operators",
+    "helmholtz": "operators",
+    "laplacian": "operators",
+    "wave": "operators",
     "FrequencyDiffusion": "diffusion.problem",
     "ConvergenceError": "diffusion.problem",
     "KernelFlow": "kernel.flow",
@@ -58,6 +66,7 @@ __all__ = [
     "DeepFourierFeatures",
     "DenseOracle",
     "DensityDesign",
+    "DifferentialOperator",
     "ErrorField",
     "FourierFeatures",
     "FrequencyDiffusion",
@@ -80,11 +89,18 @@ __all__ = [
     "Target",
     "Uniform",
     "__version__",
+    "advection",
+    "biharmonic",
+    "derivatives",
     "design_density",
     "half_life",
+    "heat",
+    "helmholtz",
+    "laplacian",
     "largest_rate",
     "load",
     "recommend_scale",
+    "wave",
 ]
 
 if TYPE_CHECKING:
@@ -111,6 +127,16 @@ if TYPE_CHECKING:
     from fefreq.kernel.operator import largest_rate
     from fefreq.kernel.solution import PointSolution
     from fefreq.models import DeepFourierFeatures, FourierFeatures, MultiScaleSine, Rates
+    from fefreq.operators import (
+        DifferentialOperator,
+        advection,
+        biharmonic,
+        derivatives,
+        heat,
+        helmholtz,
+        laplacian,
+        wave,
+    )
     from fefreq.propagation.implicit_steps import ImplicitSteps
     from fefreq.propagation.propagator import DenseOracle, Result
     from fefreq.propagation.rational_krylov import RationalKrylov
