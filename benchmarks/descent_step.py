@@ -75,7 +75,7 @@ def step_seconds(target: fefreq.Target, width: int, transform_threads: int | Non
     network = network_for(model, width, 1)
     parameters = ensemble_parameters(network, "plain", 0, 1, torch.float64, torch.device("cpu"))
     points = torch.from_numpy(np.ascontiguousarray(target.points.T))
-    values, weights = torch.from_numpy(target.values[None]), torch.from_numpy(target.weights)
+    values, weights = torch.tensor(target.values[None]), torch.tensor(target.weights)
     waves: PlaneWaves
     if transform_threads is None:
         waves = DensePlaneWaves(points)

@@ -69,8 +69,8 @@ def plain_torch(trainer: ModuleTrainer) -> Callable[[], None]:
     """Sixteen modules with an optimiser each, as a loop over seeds would have them."""
     spec, dtype = trainer.spec, getattr(torch, trainer.precision)
     assert isinstance(spec, DeepFourierFeatureNetwork)
-    points = torch.as_tensor(trainer.target.points, dtype=dtype)
-    values = torch.as_tensor(trainer.target.values, dtype=dtype)[:, None]
+    points = torch.tensor(trainer.target.points, dtype=dtype)
+    values = torch.tensor(trainer.target.values, dtype=dtype)[:, None]
     members = []
     for seed in range(SEEDS):
         frequency = torch.as_tensor(spec.draw(1, np.random.default_rng(seed))["frequency"], dtype=dtype)

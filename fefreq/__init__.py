@@ -52,6 +52,7 @@ _HOMES = {
     "DensityDesign": "initialisation.density.result",
     "design_density": "initialisation.density.design",
     "ImplicitSteps": "propagation.implicit_steps",
+    "Residuals": "fields.residuals",
     "Result": "propagation.propagator",
     "ErrorField": "fields.error_field",
     "half_life": "fields.half_life",
@@ -83,6 +84,7 @@ __all__ = [
     "Rates",
     "RationalKrylov",
     "Recommendation",
+    "Residuals",
     "Result",
     "StudentT",
     "Tabulated",
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
     from fefreq.experiments.loading import load
     from fefreq.fields.error_field import ErrorField
     from fefreq.fields.half_life import half_life
+    from fefreq.fields.residuals import Residuals
     from fefreq.initialisation.density.design import design_density
     from fefreq.initialisation.density.result import DensityDesign
     from fefreq.initialisation.scale.recommendation import Recommendation

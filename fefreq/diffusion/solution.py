@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 from fefreq.diffusion.assembly import light_basis
 from fefreq.fields.coordinates import sample_field
 from fefreq.fields.statistics import Stats
+from fefreq.fields.times import along_time, at_times
 from fefreq.meshes.checks import mesh_kinds
 from fefreq.meshes.point_location import Locator, probe_matrix
 from fefreq.models import Model, Parity
@@ -51,15 +51,15 @@ class MeshSolution:
         Whether the mesh was given, and not chosen to hold every frequency that changes.
     """
 
-    times: FloatArray
-    dofs: ComplexArray
-    energy: FloatArray
+    times: FloatArray = field(metadata=along_time())
+    dofs: ComplexArray = field(metadata=along_time())
+    energy: FloatArray = field(metadata=along_time())
     mesh: Mesh
     order: int
     model: Model
     target: Target
     result: Result
-    stats: Stats
+    stats: Stats = field(metadata=along_time())
     mesh_given: bool = False
 
     @cached_property
@@ -115,14 +115,7 @@ class MeshSolution:
 
     def until(self, time: float) -> MeshSolution:
         """The solution at the times up to a given one only."""
-        kept = self.times <= time
-        mesh_error = None if self.stats.mesh_error is None else self.stats.mesh_error[kept]
-        stats = dataclasses.replace(
-            self.stats, error_estimate=self.stats.error_estimate[kept], mesh_error=mesh_error
-        )
-        return dataclasses.replace(
-            self, times=self.times[kept], dofs=self.dofs[kept], energy=self.energy[kept], stats=stats
-        )
+        return at_times(self, self.times <= time)
 
     def to_xarray(self, frequencies: ArrayLike | None = None) -> xr.Dataset:
         """Sample the complex variable ``error`` at frequencies, by default the nodes, as a labelled dataset.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fefreq.fields.times import along_time
 from fefreq.support.arrays import FloatArray
 
 
@@ -35,12 +36,12 @@ class Stats:
     factorisations: int
     solves: int
     basis_size: int
-    error_estimate: FloatArray
+    error_estimate: FloatArray = field(metadata=along_time())
     factorise_seconds: float
     solve_seconds: float
     seconds: float
     mesh: str
-    mesh_error: FloatArray | None = None
+    mesh_error: FloatArray | None = field(default=None, metadata=along_time())
     memory: int = 0
 
     def to_dict(self) -> dict[str, object]:

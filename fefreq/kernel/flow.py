@@ -32,7 +32,8 @@ from fefreq.kernel.lanczos import CHUNK, ROUNDING, Evolved, ToleranceError, evol
 from fefreq.kernel.operator import KernelOperator, Method, largest_eigenvalue
 from fefreq.kernel.products import Products
 from fefreq.kernel.scattered_products import SMALLEST_EPS
-from fefreq.kernel.solution import FlowStats, PointSolution
+from fefreq.kernel.solution import PointSolution
+from fefreq.kernel.statistics import FlowStats
 from fefreq.models import Model
 from fefreq.models.model import require_same_dimension
 from fefreq.propagation.propagator import Result
@@ -151,7 +152,7 @@ class KernelFlow:
             )
         solution = PointSolution(
             times=times,
-            values=_public(states[:, 0], self.target),
+            members=_public(states[:, 0], self.target)[None],
             integrals=_public(states[:, 1], self.target),
             model=self.model,
             target=self.target,

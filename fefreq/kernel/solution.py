@@ -2,108 +2,58 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fefreq.fields.coordinates import sample_field
 from fefreq.fields.error_curves import ErrorCurves
+from fefreq.fields.residuals import Residuals, as_rows, batches, from_rows
+from fefreq.fields.times import along_time
 from fefreq.kernel.operator import largest_rate, make_products
+from fefreq.kernel.statistics import FlowStats
 from fefreq.models import Model
 from fefreq.propagation.propagator import Result
-from fefreq.support.arrays import ComplexArray, FloatArray, as_points, real_array
+from fefreq.support.arrays import FloatArray, as_points, real_array
 from fefreq.targets.target import Target
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Entry = TypeVar("Entry", np.float64, np.complex128)
-
 FORMAT = "fefreq point solution 1"
-BATCH = 1 << 24  # numbers that are transformed or multiplied together
 MARGIN = 0.05  # of the box of scattered points, within which prediction is no extrapolation
-AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
-class FlowStats:
-    """How a kernel flow was computed.
-
-    Attributes
-    ----------
-    points : int
-    products, basis_size, stored : int
-        Products with the kernel, and the largest basis of a channel with how many of its vectors were kept.
-    error_estimate : ndarray, shape (T,)
-        Error relative to the initial residual in the norm of the loss: the bound of Lanczos' recurrence and the
-        measured error of the products.
-    product_error : float
-        Norm of that error per unit of accumulated residual.
-    seconds : float
-    method : str
-        How products were computed.
-    """
-
-    points: int
-    products: int
-    basis_size: int
-    stored: int
-    error_estimate: FloatArray
-    product_error: float
-    seconds: float
-    method: str
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain numbers, strings and lists, for JSON."""
-        return {**asdict(self), "error_estimate": self.error_estimate.tolist()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FlowStats:
-        """Rebuild from what :meth:`to_dict` gave."""
-        return cls(**{**values, "error_estimate": np.asarray(values["error_estimate"], dtype=np.float64)})
-
-
-@dataclass(frozen=True, eq=False)
-class PointSolution:
+class PointSolution(Residuals):
     """The residual ``u(x_j, t)`` at the data points, and through it the network everywhere.
 
     Attributes
     ----------
+    target : Target
+        What the residual was at time 0.
     times : ndarray, shape (T,)
-    values : ndarray, shape (T, n) or (T, n, channels)
-        The residual.
+    members : ndarray, shape (1, T, n) or (1, T, n, channels)
+        The residual, :attr:`values`, of the one member of this ensemble.
     integrals : ndarray, like values
         Accumulated residual ``∫ u ds`` of gradient flow, ``∑ η u`` of gradient descent.
     model : Model
-    target : Target
-        What the residual was at time 0.
     learning_rate : float or None
         Of gradient descent; None for gradient flow.
     result : Result
     stats : FlowStats
     """
 
-    times: FloatArray
-    values: FloatArray
-    integrals: FloatArray
+    integrals: FloatArray = field(metadata=along_time())
     model: Model
-    target: Target
     learning_rate: float | None
     result: Result
-    stats: FlowStats
-
-    @property
-    def energy(self) -> FloatArray:
-        """The loss ``½ Σ_j q_j |u_j|²`` at all times, shape ``(T,)``; never increases."""
-        squares = np.square(self.values).reshape(len(self.times), len(self.target.points), -1).sum(axis=2)
-        return np.asarray(0.5 * squares @ self.target.weights)
+    stats: FlowStats = field(metadata=along_time())
 
     @cached_property
     def largest_rate(self) -> float:
@@ -114,25 +64,6 @@ class PointSolution:
     def stability_limit(self) -> float:
         """Largest stable learning rate of full-batch gradient descent, ``2 / λ_max``."""
         return 2.0 / self.largest_rate
-
-    def at(self, frequencies: ArrayLike) -> ComplexArray:
-        """Spectrum of the error at all times, the residual counting as zero outside the data.
-
-        Parameters
-        ----------
-        frequencies : array_like, shape (F, d)
-            In cycles per unit length.
-
-        Returns
-        -------
-        ndarray of complex, shape (T, F) or (T, F, channels)
-        """
-        at = as_points(frequencies, self.model.dim, "frequencies")
-        columns = _columns(self.values)
-        spectra = np.empty((len(columns), len(at)), dtype=np.complex128)
-        for part in _batches(len(columns), columns.shape[1]):
-            spectra[part] = self.target.with_values(columns[part].T).spectrum(at).T
-        return _uncolumns(spectra, self.values.shape)
 
     def predict(self, points: ArrayLike, extrapolate: bool = False) -> FloatArray:
         """Output of the network at any points, minus what it was before training.
@@ -160,7 +91,7 @@ class PointSolution:
         result = np.zeros((len(self.times) * (self.target.channels or 1), len(at)))
         for part, rows in self._learned(at):
             result[part] = rows
-        return _uncolumns(result, self.values.shape)
+        return from_rows(result, self.values.shape)
 
     def held_out(self, points: ArrayLike, values: ArrayLike, extrapolate: bool = False) -> ErrorCurves:
         """Errors at unseen points, beside those at the trained ones, at all times.
@@ -197,39 +128,22 @@ class PointSolution:
 
     def _trained_mse(self) -> FloatArray:
         trained = self.target.weights > 0
-        squares = np.square(_columns(self.values)[:, trained]).mean(axis=1)
+        squares = np.square(as_rows(self.values)[:, trained]).mean(axis=1)
         return np.asarray(squares.reshape(len(self.times), -1).mean(axis=1))
 
     def _learned(self, at: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
         """What the network has learned at points, in batches of the rows ``(T · channels, p)``."""
         if len(at) == 0:
             return
-        columns = _columns(self.integrals) * self.target.weights
+        columns = as_rows(self.integrals) * self.target.weights
         trained = self.target.weights > 0
         if self.target.grid is None and not trained.all():
             sources, columns = self.target.points[trained], np.ascontiguousarray(columns[:, trained])
         else:
             sources = self.target.points
         products = make_products(self.model, sources, self.target.grid, at)
-        for part in _batches(len(columns), max(columns.shape[1], len(at))):
+        for part in batches(len(columns), max(columns.shape[1], len(at))):
             yield part, products.apply(columns[part])
-
-    def until(self, time: float) -> PointSolution:
-        """The solution at the times up to a given one only."""
-        return self._kept(self.times <= time)
-
-    def at_last(self) -> PointSolution:
-        """The solution at the last time only."""
-        return self._kept(np.arange(len(self.times)) == len(self.times) - 1)
-
-    def _kept(self, kept: NDArray[np.bool_]) -> PointSolution:
-        return dataclasses.replace(
-            self,
-            times=self.times[kept],
-            values=self.values[kept],
-            integrals=self.integrals[kept],
-            stats=dataclasses.replace(self.stats, error_estimate=self.stats.error_estimate[kept]),
-        )
 
     def to_xarray(self, frequencies: ArrayLike | None = None) -> xr.Dataset:
         """A labelled dataset: the residual at the data points, or the spectrum ``error`` at frequencies.
@@ -238,19 +152,7 @@ class PointSolution:
         ----------
         frequencies : array_like, shape (F, d), optional
         """
-        import xarray as xr
-
-        if frequencies is not None:
-            dataset = sample_field(self, as_points(frequencies, self.model.dim, "frequencies"))
-        else:
-            dims, shape, coordinates = self._places()
-            channel = ("channel",) if self.values.ndim == 3 else ()
-            values = self.values.reshape(len(self.times), *shape, *self.values.shape[2:])
-            dataset = xr.Dataset(
-                {"residual": (("time", *dims, *channel), values, {"long_name": "target minus network"})},
-                coords={"time": ("time", self.times, {"long_name": "training time"}), **coordinates},
-            )
-        dataset["energy"] = ("time", self.energy, {"long_name": "loss, half the integral of residual²"})
+        dataset = super().to_xarray(frequencies)
         dataset["error_estimate"] = ("time", self.stats.error_estimate)
         dataset.attrs.update(result=self.result.value, method=self.stats.method, points=self.stats.points)
         return dataset
@@ -299,7 +201,7 @@ class PointSolution:
         attrs = dataset.attrs
         return cls(
             times=dataset.time.values,
-            values=dataset.residual.values,
+            members=dataset.residual.values[None],
             integrals=dataset.integral.values,
             model=model_from_json(attrs["model"]),
             target=target_from_dataset(dataset),
@@ -338,16 +240,6 @@ class PointSolution:
                 writer.write(float(time), arrays)
         return path
 
-    def _places(self) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]:
-        """Dimensions, shape and coordinates of the data points."""
-        dim = self.model.dim
-        names = AXES[:dim] if dim <= len(AXES) else tuple(f"x_{axis}" for axis in range(dim))
-        grid = self.target.grid
-        if grid is None:
-            columns = zip(names, self.target.points.T, strict=True)
-            return ("point",), (len(self.target.points),), {name: ("point", x) for name, x in columns}
-        return names, grid.shape, dict(zip(names, grid.axes, strict=True))
-
 
 def require_inside(points: FloatArray, target: Target) -> None:
     """Insist that points lie within the bounds of the data.
@@ -370,22 +262,3 @@ def require_inside(points: FloatArray, target: Target) -> None:
             f"{np.count_nonzero(outside)} of {len(points)} points lie outside the bounds {bounds} of the data, the "
             f"first at {points[np.argmax(outside)].tolist()}: drop them, or pass extrapolate=True if that is meant"
         )
-
-
-def _columns(values: FloatArray) -> FloatArray:
-    """``(T, n)`` or ``(T, n, channels)`` as rows ``(T · channels, n)``."""
-    if values.ndim == 2:
-        return values
-    return np.moveaxis(values, 2, 1).reshape(-1, values.shape[1])
-
-
-def _uncolumns(columns: NDArray[Entry], shape: tuple[int, ...]) -> NDArray[Entry]:
-    """Undo :func:`_columns` for rows of another length."""
-    if len(shape) == 2:
-        return columns
-    return np.ascontiguousarray(np.moveaxis(columns.reshape(shape[0], shape[2], -1), 1, 2))
-
-
-def _batches(count: int, length: int) -> list[slice]:
-    size = max(1, BATCH // max(length, 1))
-    return [slice(first, first + size) for first in range(0, count, size)]

@@ -57,3 +57,19 @@ def real_array(x: ArrayLike, name: str) -> FloatArray:
     if bad:
         raise ValueError(f"{name} must be finite, but {bad} of {array.size} entries are NaN or infinite")
     return array
+
+
+def read_only(array: FloatArray) -> FloatArray:
+    """The array itself if nobody can write to it, otherwise a copy to which nobody can.
+
+    >>> fixed = read_only(np.ones(2))
+    >>> fixed.flags.writeable, read_only(fixed) is fixed
+    (False, True)
+    """
+    owner = array
+    while isinstance(owner.base, np.ndarray):  # a view that is read-only may belong to an array that is not
+        owner = owner.base
+    if array.flags.writeable or owner.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array

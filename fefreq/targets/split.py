@@ -249,9 +249,8 @@ def _on_grid(values: FloatArray, grid: Grid, trained: Mask) -> Target:
     if not np.any(trained):
         _require_enough(0, 1)
     weights = np.where(trained.ravel(), float(np.prod(grid.spacing)), 0.0)
-    target = Target(grid.points, values.reshape(prod(grid.shape), *values.shape[len(grid.shape) :]), weights)
-    target.grid = grid
-    return target
+    columns = values.reshape(prod(grid.shape), *values.shape[len(grid.shape) :])
+    return Target(grid.points, columns, weights, grid=grid)
 
 
 def _require_enough(trained: int, held: int) -> None:

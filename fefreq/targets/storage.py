@@ -32,9 +32,7 @@ def target_variables(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def target_from_dataset(dataset: xr.Dataset) -> Target:
     """Rebuild a target from what :func:`target_variables` gave."""
-    target = Target(dataset.target_points.values, dataset.target_values.values, dataset.target_weights.values)
+    arrays = (dataset[f"target_{name}"].values for name in ("points", "values", "weights"))
     shape = json.loads(dataset.attrs["target_grid"])
-    if shape:
-        lower, spacing = (np.atleast_1d(dataset.attrs[f"target_{name}"]) for name in ("lower", "spacing"))
-        target.grid = Grid(tuple(shape), lower, spacing)
-    return target
+    lower, spacing = (np.atleast_1d(dataset.attrs[f"target_{name}"]) for name in ("lower", "spacing"))
+    return Target(*arrays, grid=Grid(tuple(shape), lower, spacing) if shape else None)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.support.arrays import ComplexArray, FloatArray, as_points, real_array
+from fefreq.support.arrays import ComplexArray, FloatArray, as_points, read_only, real_array
 from fefreq.support.nufft import fourier_sums, grid_sums
 
 Bounds = Sequence[tuple[float, float]]
@@ -42,6 +42,10 @@ class Grid:
     shape: tuple[int, ...]
     lower: FloatArray
     spacing: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("lower", "spacing"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def over(cls, bounds: Bounds, shape: Sequence[int]) -> Grid:
@@ -79,8 +83,9 @@ class Grid:
         return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, len(self.shape))
 
 
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Target:
-    """Data on points with quadrature weights.
+    """Data on points with quadrature weights. Immutable: its arrays are read-only copies.
 
     Parameters
     ----------
@@ -91,13 +96,16 @@ class Target:
     weights : array_like, shape (n,), optional
         Quadrature weights ``q_j ≥ 0``, in unit length^d. By default every point stands for the same share
         of the bounding box of the points.
+    grid : Grid, optional
+        The uniform grid that the points are, in its order: transforms are faster then.
 
     Raises
     ------
     TypeError
         If the data are not real numbers.
     ValueError
-        If shapes do not fit together, entries are not finite, or weights are negative or all zero.
+        If shapes do not fit together, entries are not finite, weights are negative or all zero, or the points
+        are not those of the grid.
 
     Examples
     --------
@@ -107,32 +115,48 @@ class Target:
     array([1.      , 0.043214])
     """
 
-    def __init__(self, points: ArrayLike, values: ArrayLike, weights: ArrayLike | None = None) -> None:
-        array = np.asarray(points)
-        self.points = as_points(points, 1 if array.ndim < 2 else array.shape[1], "target points")
-        self.values = real_array(values, "target values")
-        n = len(self.points)
+    points: FloatArray
+    values: FloatArray
+    weights: FloatArray
+    grid: Grid | None
+
+    def __init__(
+        self,
+        points: ArrayLike,
+        values: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        grid: Grid | None = None,
+    ) -> None:
+        places = np.asarray(points)
+        places = as_points(points, 1 if places.ndim < 2 else places.shape[1], "target points")
+        samples = real_array(values, "target values")
+        n = len(places)
         if n == 0:
             raise ValueError("the target has no points")
-        if self.values.ndim not in (1, 2) or len(self.values) != n:
+        if samples.ndim not in (1, 2) or len(samples) != n:
             raise ValueError(
-                f"target values have shape {self.values.shape}; {n} points need ({n},) or ({n}, channels)"
+                f"target values have shape {samples.shape}; {n} points need ({n},) or ({n}, channels)"
             )
         if weights is None:
-            volume = float(np.prod(np.ptp(self.points, axis=0)))
+            volume = float(np.prod(np.ptp(places, axis=0)))
             if volume == 0:
                 raise ValueError("the points do not span a box: give their quadrature weights")
             weights = np.full(n, volume / n)
-        self.weights = real_array(weights, "weights")
-        if self.weights.shape != (n,):
-            raise ValueError(f"weights have shape {self.weights.shape}; {n} points need ({n},)")
-        if np.any(self.weights < 0):
+        shares = real_array(weights, "weights")
+        if shares.shape != (n,):
+            raise ValueError(f"weights have shape {shares.shape}; {n} points need ({n},)")
+        if np.any(shares < 0):
             raise ValueError(
-                f"{np.sum(self.weights < 0)} weight(s) are negative; a quadrature weight is at least 0"
+                f"{np.sum(shares < 0)} weight(s) are negative; a quadrature weight is at least 0"
             )
-        if not np.any(self.weights > 0):
+        if not np.any(shares > 0):
             raise ValueError("all weights are zero, so no point would count")
-        self.grid: Grid | None = None
+        if grid is not None:
+            _require_points_of(grid, places)
+        for name, array in (("points", places), ("values", samples), ("weights", shares)):
+            object.__setattr__(self, name, read_only(array))
+        object.__setattr__(self, "grid", grid)
 
     @classmethod
     def from_grid(cls, values: ArrayLike, bounds: Bounds) -> Target:
@@ -157,13 +181,12 @@ class Target:
                 f"values have {array.ndim} axes; {dim} bounds need {dim}, or {dim + 1} with channels"
             )
         grid = Grid.over(bounds, array.shape[:dim])
-        target = cls(
+        return cls(
             grid.points,
             array.reshape(-1, *array.shape[dim:]),
             np.full(int(np.prod(grid.shape)), np.prod(grid.spacing)),
+            grid=grid,
         )
-        target.grid = grid
-        return target
 
     @classmethod
     def from_function(
@@ -220,9 +243,7 @@ class Target:
 
     def with_values(self, values: ArrayLike) -> Target:
         """The same points and weights with other values, for example a measured residual."""
-        other = Target(self.points, values, self.weights)
-        other.grid = self.grid
-        return other
+        return Target(self.points, values, self.weights, grid=self.grid)
 
     @property
     def dim(self) -> int:
@@ -309,6 +330,18 @@ class Target:
     def _energies(self) -> FloatArray:
         squares = self.values**2 if self.values.ndim == 1 else np.sum(self.values**2, axis=1)
         return self.weights * squares
+
+
+def _require_points_of(grid: Grid, points: FloatArray) -> None:
+    """Insist that points are as many as those of a grid, and begin and end where it does."""
+    last = grid.lower + grid.spacing * (np.asarray(grid.shape) - 1)
+    if points.shape != (int(np.prod(grid.shape)), len(grid.shape)) or not np.all(
+        np.abs(points[[0, -1]] - [grid.lower, last]) <= 1e-6 * grid.spacing
+    ):
+        raise ValueError(
+            f"the points are not those of the grid of shape {grid.shape} from {grid.lower.tolist()} to "
+            f"{last.tolist()}: give grid.points, or no grid"
+        )
 
 
 def _quantile(positions: FloatArray, energies: FloatArray, fraction: float) -> float:

@@ -52,9 +52,9 @@ def autograd_gram(
     if not parameters:
         raise ValueError("the network has no parameters, so there is no gradient")
     one = next(iter(parameters.values()))
-    inputs = torch.as_tensor(host_array(points, "points")).to(one)
+    inputs = torch.tensor(host_array(points, "points")).to(one)
     inputs = inputs[:, None] if inputs.ndim == 1 else inputs
-    starts = torch.as_tensor(host_array(residuals, "residuals")).to(one).reshape(len(inputs), -1)
+    starts = torch.tensor(host_array(residuals, "residuals")).to(one).reshape(len(inputs), -1)
     budget = available_memory() if memory is None else memory
     size = one.dtype.itemsize
     fitting = largest_square(budget, 2 * size * sum(map(torch.numel, parameters.values())), 2 * size)

@@ -245,7 +245,7 @@ def _directions(starts: FloatArray) -> FloatArray:
 
 
 def _cast(net: ReluNetwork, starts: FloatArray) -> Tensor:
-    return torch.as_tensor(starts).to(net.device, net.dtype)
+    return torch.tensor(starts).to(net.device, net.dtype)
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:

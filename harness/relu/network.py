@@ -119,7 +119,7 @@ class ReluNetwork:
         )
         if len(checked) == 0:
             raise ValueError("there are no points to evaluate the network at: give at least one")
-        return torch.as_tensor(checked).to(self.device, self.dtype)
+        return torch.tensor(checked).to(self.device, self.dtype)
 
     def encode(self, points: Tensor) -> Tensor:
         """Map checked points ``(n, dim)`` to network-input space."""

@@ -282,7 +282,7 @@ def regions_along(network: ReluNetwork, points: ArrayLike, chords: int = CHORDS_
     if isinstance(network.encoding, PositionalEncoding):
         array = _refined(array, 1 / (chords * float(network.encoding.cycles[-1])))
     with torch.no_grad():
-        encoded = network.encoding(torch.as_tensor(array)).double().numpy(force=True)
+        encoded = network.encoding(torch.tensor(array)).double().numpy(force=True)
     counts = regions_on_lines(network, encoded[:-1], encoded[1:]).counts
     return int((counts - 1).sum()) + 1
 

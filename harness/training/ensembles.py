@@ -70,7 +70,7 @@ class Ensemble:
         frequencies = network.waves(parameters).frequencies
         neurons = frequencies.shape[-1]
         points, values, weights = (
-            torch.as_tensor(np.ascontiguousarray(array.T), dtype=dtype, device=device)
+            torch.tensor(np.ascontiguousarray(array.T), dtype=dtype, device=device)
             for array in (target.points, target.values.reshape(len(target.points), -1), target.weights)
         )
         way = settings.intervals, target.values.shape

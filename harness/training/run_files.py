@@ -90,10 +90,12 @@ def from_dataset(dataset: xr.Dataset) -> Run:
     """Rebuild a run from what :func:`to_dataset` made."""
     attrs = dataset.attrs
     arrays = {str(name): variable.values for name, variable in dataset.data_vars.items()}
-    target = Target(*(arrays.pop(f"target_{name}") for name in ("points", "values", "weights")))
-    if grid := json.loads(attrs["target_grid"]):
-        shape, lower, spacing = grid
-        target.grid = Grid(tuple(shape), np.array(lower), np.array(spacing))
+    grid = None
+    if stored := json.loads(attrs["target_grid"]):
+        shape, lower, spacing = stored
+        grid = Grid(tuple(shape), np.array(lower), np.array(spacing))
+    data = (arrays.pop(f"target_{name}") for name in ("points", "values", "weights"))
+    target = Target(*data, grid=grid)
     return Run(
         model=module_from_json(attrs["module"]) if "module" in attrs else model_from_json(attrs["model"]),
         target=target,

@@ -125,7 +125,7 @@ class Stacked:
         dtype, device = getattr(torch, settings.precision), torch.device(settings.device)
 
         def tensor(array: FloatArray | float) -> Tensor:
-            return torch.as_tensor(array, dtype=dtype, device=device)
+            return torch.tensor(array, dtype=dtype, device=device)
 
         rngs = generators(settings.seed, members.stop)[members.start :]
         drawn = [spec.draw(target.channels or 1, rng) for rng in rngs]

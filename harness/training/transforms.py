@@ -88,10 +88,10 @@ class GridPlaneWaves(TransformedPlaneWaves):
 
     def __init__(self, grid: Grid, options: PlanOptions) -> None:
         self._shape, self._options = grid.shape, options
-        self._spacing = torch.as_tensor(grid.spacing[:, None], device=options.device)
+        self._spacing = torch.tensor(grid.spacing[:, None], device=options.device)
         # The transform counts grid index K from -(n // 2).
         centre = grid.lower + grid.spacing * (np.asarray(grid.shape) // 2)
-        self._centre = torch.as_tensor(centre, device=options.device)
+        self._centre = torch.tensor(centre, device=options.device)
         self._plan = options.plan(1, grid.shape)
 
     def _place(self, frequencies: Tensor) -> None:
@@ -114,7 +114,7 @@ class ScatteredPlaneWaves(TransformedPlaneWaves):
     def __init__(self, points: FloatArray, options: PlanOptions) -> None:
         self._points, self._options = points, options
         coordinates = np.ascontiguousarray(points.T)
-        self._sinks = torch.as_tensor(coordinates, dtype=options.precision, device=options.device).unbind()
+        self._sinks = torch.tensor(coordinates, dtype=options.precision, device=options.device).unbind()
         self._plan = options.plan(3, points.shape[1])
 
     def _place(self, frequencies: Tensor) -> None:

@@ -147,9 +147,7 @@ class DensityFamily(Study):
         target = Target.from_grid(np.concatenate(signals, axis=1), [(-0.5, 0.5)])
         weights = np.zeros(count)
         weights[::2] = 1 / self.samples
-        split = Target(target.points, target.values, weights)
-        split.grid = target.grid
-        return split
+        return Target(target.points, target.values, weights, grid=target.grid)
 
     def model(self, family: Family, scale: float) -> Model:
         """The infinitely wide network with frozen frequencies of one family and scale."""

@@ -140,7 +140,7 @@ def train_on(split: DataSplit, network: Network, advance: Callable[[], None] = l
 
 
 def _columns(values: FloatArray) -> Tensor:
-    return torch.from_numpy(values.reshape(len(values), -1)).float()
+    return torch.tensor(values.reshape(len(values), -1)).float()
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:

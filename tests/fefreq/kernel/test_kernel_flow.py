@@ -289,8 +289,7 @@ def test_points_of_weight_zero_are_held_out_exactly(place, gaussian_model):
     """They change nothing at the others, and their residual is target minus prediction."""
     full = grid_target(1) if place == "grid" else scattered_target(1, 300)
     weights = np.where(np.arange(len(full.points)) % 3 == 0, 0.0, full.weights)
-    held, mixed = weights == 0, fefreq.Target(full.points, full.values, weights)
-    mixed.grid = full.grid
+    held, mixed = weights == 0, fefreq.Target(full.points, full.values, weights, grid=full.grid)
     alone = fefreq.Target(full.points[~held], full.values[~held], weights[~held])
     a = fefreq.KernelFlow(gaussian_model, mixed).solve(TIMES, rtol=1e-9)
     b = fefreq.KernelFlow(gaussian_model, alone).solve(TIMES, rtol=1e-9)

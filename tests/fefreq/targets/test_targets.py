@@ -156,3 +156,45 @@ def test_flat_data_have_no_band():
     flat = fefreq.Target([[0.0, 1.0], [1.0, 1.0]], [1.0, 2.0], weights=[1.0, 1.0])
     with pytest.raises(ValueError, match="span every axis"):
         _ = flat.bandwidth
+
+
+# --- immutability
+
+
+def test_a_target_cannot_be_changed_and_keeps_its_own_data():
+    values, points = np.ones(8), np.linspace(0.0, 1.0, 8)
+    target = fefreq.Target(points, values)
+    values[0] = points[0] = 7.0
+    assert target.values[0] == 1.0
+    assert target.points[0, 0] == 0.0
+    for name in ("points", "values", "weights"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(target, name)[0] = 2.0
+    for name in ("values", "grid"):
+        with pytest.raises(AttributeError, match=name):
+            setattr(target, name, None)
+
+
+def test_a_view_that_is_read_only_protects_nothing():
+    values = np.ones(8)
+    seen = values.view()
+    seen.flags.writeable = False
+    target = fefreq.Target(np.linspace(0.0, 1.0, 8), seen)
+    values[0] = 7.0
+    assert target.values[0] == 1.0
+
+
+def test_other_values_share_points_and_grid():
+    target = fefreq.Target.from_grid(np.ones((4, 6)), [(-1, 1), (0, 3)])
+    other = target.with_values(np.zeros(24))
+    assert other.points is target.points
+    assert other.weights is target.weights
+    assert other.grid is target.grid
+
+
+def test_points_that_are_not_those_of_the_grid_are_refused():
+    grid = fefreq.Target.from_grid(np.ones((4, 6)), [(-1, 1), (0, 3)]).grid
+    assert fefreq.Target(grid.points, np.ones(24), grid=grid).grid is grid
+    for points in (grid.points[::-1], grid.points[:-1], 2 * grid.points):
+        with pytest.raises(ValueError, match="not those of the grid"):
+            fefreq.Target(points, np.ones(len(points)), grid=grid)

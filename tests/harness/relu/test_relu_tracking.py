@@ -55,7 +55,7 @@ def encoded(seed: int) -> nn.Sequential:
 
 def units_on(network: nn.Sequential, inputs: np.ndarray) -> np.ndarray:
     """Signs of all pre-activations, read off the modules themselves."""
-    a, rows = torch.as_tensor(inputs, dtype=torch.float32), []
+    a, rows = torch.tensor(inputs, dtype=torch.float32), []
     for module in network:
         if isinstance(module, nn.ReLU):
             rows.append((a > 0).numpy())
@@ -99,8 +99,8 @@ def test_adam_is_the_plain_loop(target: fefreq.Target) -> None:
     recording = track(plain, target, Schedule(), epochs=7, learning_rate=3e-3)
     network = plain(0)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    x = torch.as_tensor(target.points, dtype=torch.float32)
-    y = torch.as_tensor(target.values, dtype=torch.float32)[:, None]
+    x = torch.tensor(target.points, dtype=torch.float32)
+    y = torch.tensor(target.values, dtype=torch.float32)[:, None]
     for _ in range(7):
         optimiser.zero_grad()
         (0.5 * ((network(x) - y) ** 2).mean()).backward()
@@ -117,15 +117,15 @@ def test_descent_follows_the_loss_with_quadrature_weights(target: fefreq.Target)
 
     rate = 0.05
     recording = track(build, target, Schedule(), epochs=3, learning_rate=rate, optimiser="descent")
-    network, q = build(0), torch.as_tensor(target.weights)
+    network, q = build(0), torch.tensor(target.weights)
     for _ in range(3):
-        residual = torch.as_tensor(target.values) - network(torch.as_tensor(target.points))[:, 0]
+        residual = torch.tensor(target.values) - network(torch.tensor(target.points))[:, 0]
         gradients = torch.autograd.grad(0.5 * (q * residual**2).sum(), list(network.parameters()))
         with torch.no_grad():
             for parameter, gradient in zip(network.parameters(), gradients, strict=True):
                 parameter -= rate * gradient
     with torch.no_grad():
-        expected = target.values - network(torch.as_tensor(target.points))[:, 0].numpy()
+        expected = target.values - network(torch.tensor(target.points))[:, 0].numpy()
     assert np.allclose(recording.residuals[0, -1], expected, atol=1e-13)
     assert recording.times == pytest.approx([0, 3 * rate])
 
@@ -173,7 +173,7 @@ def test_recorded_cosines_are_those_of_single_gradients(target: fefreq.Target) -
     network = recording.network(6)
     gradients = []
     for x, y in zip(target.points, target.values, strict=True):
-        loss = 0.5 * (network(torch.as_tensor(x, dtype=torch.float32)[None])[0, 0] - y) ** 2
+        loss = 0.5 * (network(torch.tensor(x, dtype=torch.float32)[None])[0, 0] - y) ** 2
         parts = torch.autograd.grad(loss, list(network.parameters()))
         gradients.append(torch.cat([part.flatten() for part in parts]).double().numpy())
     g = np.array(gradients)
@@ -343,7 +343,7 @@ def test_a_layer_without_a_bias_comes_back_without_one(target: fefreq.Target, tm
         network = kept.network(1)
         assert network[0].bias is None
         assert network[2].bias is not None
-        x = torch.as_tensor(target.points, dtype=torch.float32)
+        x = torch.tensor(target.points, dtype=torch.float32)
         with torch.no_grad():
             outputs = network(x)[:, 0].numpy()
         assert np.allclose(target.values - outputs, recording.residuals[0, -1], atol=1e-6)

@@ -206,8 +206,8 @@ def test_thin_products_are_products_with_their_derivatives(shape):
 @every_spec
 def test_step_follows_the_gradient_of_the_loss(spec, target):
     run = train_module(spec, target, steps=[0, 1], learning_rate=1e-3, seeds=2, seed=3, start="plain")
-    x = torch.from_numpy(target.points)
-    values, weights = torch.from_numpy(target.values), torch.from_numpy(target.weights)
+    x = torch.tensor(target.points)
+    values, weights = torch.tensor(target.values), torch.tensor(target.weights)
     for member, sequence in enumerate(np.random.SeedSequence(3).spawn(2)):
         blocks = {
             name: torch.from_numpy(np.ascontiguousarray(block))
@@ -242,8 +242,8 @@ def torch_run(make, schedule, steps, target):
     rng = np.random.default_rng(np.random.SeedSequence(0).spawn(1)[0])
     network = spec.build().double()
     network.load_state_dict({name: torch.from_numpy(block) for name, block in spec.draw(1, rng).items()})
-    points, values = torch.from_numpy(target.points), torch.from_numpy(target.values)[:, None]
-    weights = torch.from_numpy(target.weights)[:, None]
+    points, values = torch.tensor(target.points), torch.tensor(target.values)[:, None]
+    weights = torch.tensor(target.weights)[:, None]
     optimiser = make(network.parameters())
     scheduler = schedule(optimiser)
     residuals = []
@@ -358,8 +358,8 @@ def test_mini_batches_run_through_seeded_permutations(frequency, target):
         name: torch.from_numpy(np.ascontiguousarray(block))
         for name, block in spec.draw(1, np.random.default_rng(np.random.SeedSequence(9).spawn(1)[0])).items()
     }
-    x, values = torch.from_numpy(target.points), torch.from_numpy(target.values)
-    weights = torch.from_numpy(target.weights) * 24 / 7
+    x, values = torch.tensor(target.points), torch.tensor(target.values)
+    weights = torch.tensor(target.weights) * 24 / 7
     orders = [np.random.default_rng([9, 0, epoch]).permutation(24)[:21].reshape(3, 7) for epoch in range(3)]
     for step, index in enumerate(np.concatenate(orders)[:8]):
         left = target.values - evaluated(spec, blocks, x)[:, 0].numpy()
@@ -400,7 +400,7 @@ def test_default_rate_is_a_tenth_of_the_stability_limit(target):
         name: torch.from_numpy(np.ascontiguousarray(block))
         for name, block in spec.draw(1, np.random.default_rng(np.random.SeedSequence(0).spawn(1)[0])).items()
     }
-    x = torch.from_numpy(target.points)
+    x = torch.tensor(target.points)
     slopes = torch.func.jacrev(lambda blocks: evaluated(spec, blocks, x)[:, 0])(blocks)
     rates = spec.block_rates(blocks)
     kernel = sum(rates[name] * s.reshape(24, -1) @ s.reshape(24, -1).T for name, s in slopes.items())

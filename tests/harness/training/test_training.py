@@ -124,8 +124,8 @@ def test_frozen_block_stays(frozen, target):
     network = network_for(fefreq.FourierFeatures(fefreq.Gaussian(2.0), rates=rates), 20, 1)
     parameters = ensemble_parameters(network, "plain", 0, 1, torch.float64, torch.device("cpu"))
     before = {name: block.clone() for name, block in parameters.items()}
-    points = torch.from_numpy(target.points.T.copy())
-    values, weights = torch.from_numpy(target.values[None]), torch.from_numpy(target.weights)
+    points = torch.tensor(target.points.T.copy())
+    values, weights = torch.tensor(target.values[None]), torch.tensor(target.weights)
     descent = Descent(network, parameters, DensePlaneWaves(points), points, values, weights, False)
     descent.step(0.1)
     assert {name for name in before if torch.equal(before[name], parameters[name])} == {frozen}
@@ -172,7 +172,7 @@ def test_plain_start_is_measured(model, target):
     blocks = {
         k: torch.from_numpy(v) for k, v in initial_parameters(network, "plain", generators(9, 4)[3]).items()
     }
-    output = written_out(blocks, torch.from_numpy(target.points))[:, 0].numpy()
+    output = written_out(blocks, torch.tensor(target.points))[:, 0].numpy()
     np.testing.assert_allclose(run.initial_members[3].values, target.values - output, atol=1e-13)
     np.testing.assert_allclose(run.initial.values, run.initial_residuals.mean(0), atol=0)
     # Var N(x) = σ_a² at every x; at one x the squares of a nearly normal variable spread by √2 of their mean.
