@@ -65,7 +65,9 @@ def recommend(
         typer.Option(help="gaussian (default), uniform, laplace, student-t or log-uniform; may be repeated"),
     ] = None,
     hidden_layers: Annotated[int, typer.Option(help="layers between the features and the output")] = 3,
-    activation: Annotated[str, typer.Option(help="relu, erf or sine")] = "relu",
+    activation: Annotated[
+        str, typer.Option(help="relu, erf, sine, tanh, sigmoid, gelu, silu or softplus")
+    ] = "relu",
     holdout: Annotated[
         str | None, typer.Option(help="alternate samples of a grid, or the share that is held out at random")
     ] = None,

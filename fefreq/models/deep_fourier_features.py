@@ -15,7 +15,7 @@ own,
 so that the density controls the bias of deep networks, too: depth widens it by convolutions of ρ with itself, and
 the kink of ReLU adds a tail ``|ξ|^{-(d+1)}`` (arXiv 1806.07572, 2006.10739).
 
-**The constant.** ``a_0 = Θ_L(0)`` is there for ReLU, because its activations have a mean. On bounded data it learns
+**The constant.** ``a_0 = Θ_L(0)`` is there for ReLU and other activations that have a mean. On bounded data it learns
 the mean of the data, fast, and the kernel flow has it. On the whole space its transform is ``a_0 δ(ξ)``, which acts on
 no square-integrable error: the coefficients here are those of ``Θ_L(κ) - a_0``, and the diffusion equation
 learns frequencies around 0, within the inverse length of the data, more slowly than a network does.
@@ -25,13 +25,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq.densities import AnyDensity, Density
-from fefreq.models.dual_activations import Activation, deep_kernel, kernel_at_zero, require_activation
+from fefreq.models.dual_activations import (
+    AnyActivation,
+    NamedActivation,
+    deep_kernel,
+    kernel_at_zero,
+    require_activation,
+)
 from fefreq.models.kernel_spectrum import KernelSpectrum
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity
 from fefreq.support.arrays import FloatArray, as_points
@@ -49,15 +55,16 @@ class DeepFourierFeatures(Model):
         Distribution ``ρ`` of the frozen frequencies, in cycles per unit length.
     hidden_layers : int
         Number of hidden layers ``L`` between the features and the output; with 0 only output weights are trained.
-    activation : {"relu", "erf", "sine"}
-        Of every hidden layer.
+    activation : {"relu", "erf", "sine", "tanh", "sigmoid", "gelu", "silu", "softplus"} or callable
+        Of every hidden layer, times the number that makes its mean square one under a standard Gaussian. A function of
+        your own maps arrays to arrays, elementwise, and is smooth; a model that has one cannot be saved.
 
     Raises
     ------
     TypeError
-        If ``hidden_layers`` is no integer, or the density none.
+        If ``hidden_layers`` is no integer, the density none, or the activation neither name nor function.
     ValueError
-        If ``hidden_layers`` is negative or the activation unknown.
+        If ``hidden_layers`` is negative, or the activation unknown or not smooth enough.
 
     Examples
     --------
@@ -69,7 +76,7 @@ class DeepFourierFeatures(Model):
 
     density: AnyDensity
     hidden_layers: int
-    activation: Activation = "relu"
+    activation: Annotated[AnyActivation, NamedActivation()] = "relu"
     kind: Literal["deep-fourier-features"] = field(default="deep-fourier-features", kw_only=True, repr=False)
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -6,7 +6,18 @@ from fefreq.models import AnyModel, Model
 
 
 def model_to_json(model: Model) -> str:
-    """Write a model as JSON."""
+    """Write a model as JSON.
+
+    Raises
+    ------
+    ValueError
+        If its activation is a function, which has no text.
+    """
+    if callable(getattr(model, "activation", None)):
+        raise ValueError(
+            "a model with an activation of your own cannot be written to a file: keep the script that made it, or use "
+            "an activation by name"
+        )
     from pydantic import TypeAdapter
 
     adapter: TypeAdapter[Model] = TypeAdapter(AnyModel)

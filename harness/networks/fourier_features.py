@@ -43,7 +43,7 @@ class DeepFourierFeatureNetwork(ModuleSpec):
         Units of every hidden layer.
     hidden_layers : int
         Number ``L ≥ 0`` of hidden layers between features and output.
-    activation : {'relu', 'tanh', 'sine', 'erf', 'gelu'}
+    activation : {'relu', 'tanh', 'sine', 'erf', 'sigmoid', 'gelu', 'silu', 'softplus'}
         Of the hidden layers.
     features_drawn : int, optional
         Number ``m_0`` of frequencies, by default ``width``; there are twice as many features.

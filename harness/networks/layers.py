@@ -19,7 +19,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sine": torch.sin,
     "erf": torch.erf,
+    "sigmoid": torch.sigmoid,
     "gelu": torch.nn.functional.gelu,
+    "silu": torch.nn.functional.silu,
+    "softplus": torch.nn.functional.softplus,
 }
 
 

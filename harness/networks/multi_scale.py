@@ -52,7 +52,7 @@ class MultiScaleNetwork(ModuleSpec):
         Units of every layer of one sub-network.
     hidden_layers : int
         Number ``L ≥ 0`` of hidden layers behind the first.
-    activation : {'sine', 'relu', 'tanh', 'erf', 'gelu'}
+    activation : {'sine', 'relu', 'tanh', 'erf', 'sigmoid', 'gelu', 'silu', 'softplus'}
         Of all layers.
     output_std : float
         Standard deviation of the output weights.

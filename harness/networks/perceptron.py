@@ -36,7 +36,7 @@ class Perceptron(ModuleSpec):
         Units of every hidden layer.
     hidden_layers : int
         At least 1.
-    activation : {'tanh', 'relu', 'sine', 'erf', 'gelu'}
+    activation : {'tanh', 'relu', 'sine', 'erf', 'sigmoid', 'gelu', 'silu', 'softplus'}
         Of the hidden layers.
     octaves : int, optional
         Octaves of the positional encoding ``[sin 2^l π x_i, cos 2^l π x_i]``; without it the coordinates come in.

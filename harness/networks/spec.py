@@ -30,7 +30,7 @@ from fefreq.support.arrays import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-Activation = Literal["relu", "tanh", "sine", "erf", "gelu"]
+Activation = Literal["relu", "tanh", "sine", "erf", "sigmoid", "gelu", "silu", "softplus"]
 Parametrisation = Literal["tangent-kernel", "standard"]
 Blocks = Mapping[str, "Tensor"]
 

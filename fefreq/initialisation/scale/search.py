@@ -92,7 +92,7 @@ def recommend_scale(
         cycle per longest side), or functions of scale and dimension by names of your own.
     hidden_layers : int
         Layers between the features and the output; 0 trains output weights only.
-    activation : {"relu", "erf", "sine"}
+    activation : {"relu", "erf", "sine", "tanh", "sigmoid", "gelu", "silu", "softplus"}
     holdout : "alternate" or float, optional
         Samples to judge by: on grids by default all but every second one along every axis, else a share, drawn at
         random; 0.25 of scattered points by default.

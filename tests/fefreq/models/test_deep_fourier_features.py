@@ -62,7 +62,7 @@ def test_covariances_of_smooth_activations_are_gaussian_means(activation, functi
     np.testing.assert_allclose(dual_activation(activation, U).covariance, means, atol=1e-6)
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", "sine"])
+@pytest.mark.parametrize("activation", ["relu", "erf", "sine", "tanh", "softplus"])
 @pytest.mark.parametrize("layers", [1, 2, 4])
 def test_derivatives_of_the_kernel_are_those_of_its_values(activation, layers):
     step = 1e-4
@@ -92,7 +92,7 @@ def test_without_hidden_layers_the_model_is_the_two_layer_one_with_frozen_freque
     np.testing.assert_array_equal(deep.coefficients(x).damping, two.coefficients(x).damping)
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", "sine"])
+@pytest.mark.parametrize("activation", ["relu", "erf", "sine", "tanh"])
 def test_tangent_kernels_of_networks_approach_it_like_one_over_root_width(activation):
     model = DeepFourierFeatures(Gaussian(1.0, 2), 2, activation)
     points = np.random.default_rng(1).uniform(-0.4, 0.4, (5, 2))
@@ -368,7 +368,9 @@ def test_positional_encoding_is_for_the_kernel_flow_alone(windowed):
         ({"hidden_layers": -1}, "at least 0"),
         ({"hidden_layers": 2.5}, "integer"),
         ({"hidden_layers": True}, "integer"),
-        ({"hidden_layers": 1, "activation": "tanh"}, "'relu', 'erf' and 'sine'"),
+        ({"hidden_layers": 1, "activation": "swish"}, "there are 'relu', 'erf', .* and 'softplus'"),
+        ({"hidden_layers": 1, "activation": 3.0}, "name or a function"),
+        ({"hidden_layers": 1, "activation": np.abs}, "not smooth enough.*'tanh' or 'gelu', or 'relu'"),
     ],
 )
 def test_impossible_models_are_refused(arguments, message):
@@ -407,3 +409,7 @@ def test_models_survive_json_even_after_their_spectrum_was_computed():
     gaussian = DeepFourierFeatures(Gaussian(1.0), 2)
     gaussian.coefficients([0.5])
     assert model_from_json(model_to_json(gaussian)) == gaussian
+    smooth = DeepFourierFeatures(Gaussian(1.0), 2, "softplus")
+    assert model_from_json(model_to_json(smooth)) == smooth
+    with pytest.raises(ValueError, match=r"activation of your own cannot be written.*by name"):
+        model_to_json(DeepFourierFeatures(Gaussian(1.0), 2, np.tanh))
