@@ -34,7 +34,10 @@ _HOMES = {
     "MultiScaleSine": "models",
     "Rates": "models",
     "Target": "targets.target",
+    "BoundaryValueProblem": "operators",
+    "Condition": "operators",
     "DifferentialOperator": "operators",
+    "PlaneWaves": "operators",
     "advection": "operators",
     "biharmonic": "operators",
     "derivatives": "operators",
@@ -63,6 +66,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "BoundaryValueProblem",
+    "Condition",
     "ConvergenceError",
     "DeepFourierFeatures",
     "DenseOracle",
@@ -79,6 +84,7 @@ __all__ = [
     "MeshSolution",
     "Mixture",
     "MultiScaleSine",
+    "PlaneWaves",
     "PointSolution",
     "PositionalEncoding",
     "Rates",
@@ -131,7 +137,10 @@ if TYPE_CHECKING:
     from fefreq.kernel.solution import PointSolution
     from fefreq.models import DeepFourierFeatures, FourierFeatures, MultiScaleSine, Rates
     from fefreq.operators import (
+        BoundaryValueProblem,
+        Condition,
         DifferentialOperator,
+        PlaneWaves,
         advection,
         biharmonic,
         derivatives,
