@@ -60,7 +60,7 @@ _HOMES = {
     "ErrorField": "fields.error_field",
     "half_life": "fields.half_life",
     "largest_rate": "kernel.operator",
-    "load": "experiments.loading",
+    "load": "fields.saved",
     "recommend_scale": "initialisation.scale.search",
     "Recommendation": "initialisation.scale.recommendation",
 }
@@ -124,10 +124,10 @@ if TYPE_CHECKING:
     )
     from fefreq.diffusion.problem import ConvergenceError, FrequencyDiffusion
     from fefreq.diffusion.solution import MeshSolution
-    from fefreq.experiments.loading import load
     from fefreq.fields.error_field import ErrorField
     from fefreq.fields.half_life import half_life
     from fefreq.fields.residuals import Residuals
+    from fefreq.fields.saved import load
     from fefreq.initialisation.density.design import design_density
     from fefreq.initialisation.density.result import DensityDesign
     from fefreq.initialisation.scale.recommendation import Recommendation

@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq.diffusion.assembly import light_basis
 from fefreq.fields.coordinates import sample_field
+from fefreq.fields.saved import Saved
 from fefreq.fields.statistics import Stats
 from fefreq.fields.times import along_time, at_times
 from fefreq.meshes.checks import mesh_kinds
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from skfem import Basis, Mesh
 
-FORMAT = "fefreq mesh solution 1"
-
 
 @dataclass(frozen=True, eq=False)
-class MeshSolution:
+class MeshSolution(Saved):
     """The error field ``û(ξ, t)`` on a frequency mesh.
 
     Attributes
@@ -50,6 +49,8 @@ class MeshSolution:
     mesh_given : bool
         Whether the mesh was given, and not chosen to hold every frequency that changes.
     """
+
+    format: ClassVar[str] = "fefreq mesh solution 1"
 
     times: FloatArray = field(metadata=along_time())
     dofs: ComplexArray = field(metadata=along_time())
@@ -134,26 +135,18 @@ class MeshSolution:
         dataset.attrs.update(result=self.result.value, mesh=self.stats.mesh, unknowns=self.stats.unknowns)
         return dataset
 
-    def save(self, path: str | Path) -> Path:
-        """Write everything to one NetCDF file, atomically; :func:`fefreq.load` reads it back.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists.
-        """
+    def to_dataset(self) -> xr.Dataset:
+        """Everything, for a file; see :meth:`save`."""
         import xarray as xr
 
         from fefreq.models.storage import model_to_json
-        from fefreq.support.files import write_netcdf
         from fefreq.targets.storage import target_variables
 
         trailing = ("channel",) if self.dofs.ndim == 3 else ()
         variables, attributes = target_variables(self.target)
-        dataset = xr.Dataset(
+        return xr.Dataset(
             {
-                "dofs_re": (("time", "dof", *trailing), self.dofs.real),
-                "dofs_im": (("time", "dof", *trailing), self.dofs.imag),
+                "dofs": (("time", "dof", *trailing), self.dofs),
                 "energy": ("time", self.energy),
                 "error_estimate": ("time", self.stats.error_estimate),
                 "mesh_points": (("axis", "vertex"), self.mesh.p),
@@ -162,7 +155,6 @@ class MeshSolution:
             },
             coords={"time": self.times},
             attrs={
-                "format": FORMAT,
                 "mesh_type": type(self.mesh).__name__,
                 "order": self.order,
                 "model": model_to_json(self.model),
@@ -172,11 +164,10 @@ class MeshSolution:
                 **attributes,
             },
         )
-        return write_netcdf(dataset, Path(path))
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> MeshSolution:
-        """Rebuild a solution from what :meth:`save` wrote."""
+        """Rebuild a solution from what :meth:`to_dataset` gave."""
         from fefreq.models.storage import model_from_json
         from fefreq.targets.storage import target_from_dataset
 
@@ -184,7 +175,7 @@ class MeshSolution:
         stats = json.loads(attrs["stats"])
         return cls(
             times=dataset.time.values,
-            dofs=dataset.dofs_re.values + 1j * dataset.dofs_im.values,
+            dofs=dataset.dofs.values,
             energy=dataset.energy.values,
             mesh=mesh_kinds()[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
             order=int(attrs["order"]),

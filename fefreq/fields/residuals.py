@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fefreq.fields.coordinates import sample_field
+from fefreq.fields.saved import Saved
 from fefreq.fields.times import along_time, at_times
 from fefreq.support.arrays import ComplexArray, FloatArray, as_points
+from fefreq.targets.storage import target_from_dataset, target_variables
 from fefreq.targets.target import Target
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
-class Residuals:
+class Residuals(Saved):
     """Residuals of an ensemble on data; an :class:`fefreq.ErrorField`.
 
     Subclasses add what belongs to their kind, and mark the fields that lie along time by
@@ -57,6 +59,8 @@ class Residuals:
     ValueError
         If shapes do not belong together.
     """
+
+    format: ClassVar[str] = "fefreq residuals 1"
 
     target: Target
     times: FloatArray = field(metadata=along_time())
@@ -149,6 +153,20 @@ class Residuals:
             )
         dataset["energy"] = ("time", self.energy, {"long_name": "loss, half the integral of residual²"})
         return dataset
+
+    def to_dataset(self) -> xr.Dataset:
+        """Everything, for a file; see :meth:`save`."""
+        import xarray as xr
+
+        channel = ("channel",) if self.members.ndim == 4 else ()
+        variables, attributes = target_variables(self.target)
+        residual = (("seed", "time", "sample", *channel), np.ascontiguousarray(self.members))
+        return xr.Dataset({"residual": residual, **variables}, {"time": self.times}, attributes)
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> Self:
+        """Rebuild from what :meth:`to_dataset` gave."""
+        return cls(target_from_dataset(dataset), dataset.time.values, dataset.residual.values)
 
 
 def _places(target: Target) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]:

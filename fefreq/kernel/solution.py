@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +25,6 @@ from fefreq.targets.target import Target
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = "fefreq point solution 1"
 MARGIN = 0.05  # of the box of scattered points, within which prediction is no extrapolation
 
 
@@ -48,6 +47,8 @@ class PointSolution(Residuals):
     result : Result
     stats : FlowStats
     """
+
+    format: ClassVar[str] = "fefreq point solution 1"
 
     integrals: FloatArray = field(metadata=along_time())
     model: Model
@@ -157,44 +158,26 @@ class PointSolution(Residuals):
         dataset.attrs.update(result=self.result.value, method=self.stats.method, points=self.stats.points)
         return dataset
 
-    def save(self, path: str | Path) -> Path:
-        """Write everything to one NetCDF file, atomically; :func:`fefreq.load` reads it back.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists.
-        """
-        import xarray as xr
-
+    def to_dataset(self) -> xr.Dataset:
+        """Everything, for a file; see :meth:`save`."""
         from fefreq.models.storage import model_to_json
-        from fefreq.support.files import write_netcdf
-        from fefreq.targets.storage import target_variables
 
-        channel = ("channel",) if self.values.ndim == 3 else ()
-        variables, attributes = target_variables(self.target)
-        dataset = xr.Dataset(
-            {
-                "residual": (("time", "sample", *channel), np.ascontiguousarray(self.values)),
-                "integral": (("time", "sample", *channel), np.ascontiguousarray(self.integrals)),
-                "error_estimate": ("time", self.stats.error_estimate),
-                **variables,
-            },
-            coords={"time": self.times},
-            attrs={
-                "format": FORMAT,
-                "model": model_to_json(self.model),
-                "learning_rate": json.dumps(self.learning_rate),
-                "result": self.result.name,
-                "stats": json.dumps(self.stats.to_dict()),
-                **attributes,
-            },
+        dataset = super().to_dataset()
+        dims = dataset.residual.dims[1:]
+        return dataset.assign(
+            residual=dataset.residual[0],
+            integral=(dims, np.ascontiguousarray(self.integrals)),
+            error_estimate=("time", self.stats.error_estimate),
+        ).assign_attrs(
+            model=model_to_json(self.model),
+            learning_rate=json.dumps(self.learning_rate),
+            result=self.result.name,
+            stats=json.dumps(self.stats.to_dict()),
         )
-        return write_netcdf(dataset, Path(path))
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> PointSolution:
-        """Rebuild a solution from what :meth:`save` wrote."""
+        """Rebuild a solution from what :meth:`to_dataset` gave."""
         from fefreq.models.storage import model_from_json
         from fefreq.targets.storage import target_from_dataset
 

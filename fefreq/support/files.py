@@ -6,10 +6,15 @@ import errno
 import io
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,6 +75,66 @@ def write_netcdf(dataset: xr.Dataset, path: Path, overwrite: bool = False) -> Pa
     with atomic(path, overwrite) as temporary:
         temporary.write_bytes(netcdf_content(split_complex(dataset)))
     return path
+
+
+def write_npz(dataset: xr.Dataset, path: Path, overwrite: bool = False) -> Path:
+    """Write the variables and the attributes of a dataset as the arrays of an ``.npz`` file, atomically.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in ``.npz``.
+    """
+    if path.suffix != ".npz":
+        raise ValueError(f"{path.name} must end in .npz, the format of several arrays in one file")
+    arrays: dict[str, Any] = {str(name): variable.values for name, variable in dataset.data_vars.items()}
+    with atomic(path, overwrite) as temporary:
+        np.savez_compressed(temporary, **arrays, **dataset.attrs)
+    return path
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read a dataset that :func:`write_netcdf` or :func:`write_npz` wrote.
+
+    Text in an ``.npz`` file counts as attributes; its arrays get dimensions of their own.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or cannot be read.
+    """
+    import xarray as xr
+
+    if path.suffix in (".npz", ".npy"):
+        return _read_npz(path)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as file:
+            return join_complex(file.load())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no readable NetCDF file ({error})") from error
+
+
+def _read_npz(path: Path) -> xr.Dataset:
+    import xarray as xr
+    from numpy.lib.npyio import NpzFile
+
+    try:
+        file = np.load(path, allow_pickle=False)
+        arrays: dict[str, NDArray[Any]] = {}
+        if isinstance(file, NpzFile):
+            with file:
+                arrays = {name: file[name] for name in file.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no readable .npz file ({error})") from error
+    if isinstance(file, np.ndarray):
+        raise ValueError(f"{path} is a single array (.npy); what save wrote is an .npz file")
+    text = {name: str(array) for name, array in arrays.items() if array.dtype.kind == "U" and array.ndim == 0}
+    numbers = {
+        name: (tuple(f"{name}_{axis}" for axis in range(array.ndim)), array)
+        for name, array in arrays.items()
+        if name not in text
+    }
+    return xr.Dataset(numbers, attrs=text)
 
 
 def netcdf_content(dataset: xr.Dataset) -> memoryview:

@@ -16,23 +16,35 @@ if TYPE_CHECKING:
 def target_variables(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and attributes of a dataset that hold a target."""
     trailing = ("channel",) if target.channels is not None else ()
-    grid = target.grid
     variables = {
         "target_points": (("sample", "axis"), target.points),
         "target_values": (("sample", *trailing), target.values),
         "target_weights": ("sample", target.weights),
     }
-    attributes = {
-        "target_grid": json.dumps(list(grid.shape) if grid else []),
-        "target_lower": grid.lower if grid else np.zeros(target.dim),
-        "target_spacing": grid.spacing if grid else np.zeros(target.dim),
-    }
-    return variables, attributes
+    return variables, grid_attributes(target.grid, "target")
 
 
 def target_from_dataset(dataset: xr.Dataset) -> Target:
     """Rebuild a target from what :func:`target_variables` gave."""
     arrays = (dataset[f"target_{name}"].values for name in ("points", "values", "weights"))
-    shape = json.loads(dataset.attrs["target_grid"])
-    lower, spacing = (np.atleast_1d(dataset.attrs[f"target_{name}"]) for name in ("lower", "spacing"))
-    return Target(*arrays, grid=Grid(tuple(shape), lower, spacing) if shape else None)
+    return Target(*arrays, grid=grid_from_attributes(dataset.attrs, "target"))
+
+
+def grid_attributes(grid: Grid | None, name: str) -> dict[str, Any]:
+    """Attributes of a dataset that hold a grid, or that there is none."""
+    if grid is None:
+        return {f"{name}_grid": "[]"}
+    return {
+        f"{name}_grid": json.dumps(list(grid.shape)),
+        f"{name}_lower": grid.lower,
+        f"{name}_spacing": grid.spacing,
+    }
+
+
+def grid_from_attributes(attributes: dict[str, Any], name: str) -> Grid | None:
+    """Rebuild what :func:`grid_attributes` gave."""
+    shape = json.loads(attributes[f"{name}_grid"])
+    if not shape:
+        return None
+    lower, spacing = (np.atleast_1d(attributes[f"{name}_{key}"]) for key in ("lower", "spacing"))
+    return Grid(tuple(shape), lower, spacing)

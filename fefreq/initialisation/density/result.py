@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.lib.npyio import NpzFile
+from typing import TYPE_CHECKING, ClassVar
 
 from fefreq.densities.tabulated import Tabulated
+from fefreq.fields.saved import Saved
 from fefreq.models import FourierFeatures, Rates
 from fefreq.support.arrays import FloatArray
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
-
-FORMAT = "fefreq density design 1"
 
 
 class DesignResult(Enum):
@@ -36,7 +31,7 @@ class DesignResult(Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class DensityDesign:
+class DensityDesign(Saved):
     """A density that was designed for a target and a budget.
 
     Attributes
@@ -63,6 +58,8 @@ class DensityDesign:
         How many densities were propagated.
     result : DesignResult
     """
+
+    format: ClassVar[str] = "fefreq density design 1"
 
     density: Tabulated
     output_std: float
@@ -93,8 +90,27 @@ class DensityDesign:
 
         return design_figure(self)
 
-    def save(self, path: str | Path) -> Path:
-        """Write everything to one ``.npz`` file, atomically; :meth:`load` reads it back, NumPy alone can too.
+    def to_dataset(self) -> xr.Dataset:
+        """Everything, for a file; see :meth:`save`."""
+        import xarray as xr
+
+        axes = {f"axis_{j}": axis for j, axis in enumerate(self.density.axes)}
+        grid = tuple(f"nodes_{j}" for j in range(len(axes)))
+        return xr.Dataset(
+            {name: (f"nodes_{j}", axis) for j, (name, axis) in enumerate(axes.items())}
+            | {name: ((), float(getattr(self, name))) for name in _NUMBERS}
+            | {
+                "values": (grid, self.density.values),
+                "energy": (grid, self.energy),
+                "history": ("step", self.history),
+                "rates": ("block", [self.rates.output, self.rates.frequency, self.rates.bias]),
+                "evaluations": ((), self.evaluations),
+            },
+            attrs={"result": self.result.name},
+        )
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write everything to one ``.npz`` file, atomically; :func:`fefreq.load` reads it back, NumPy alone can too.
 
         ``values`` are the node values of the density on the grid of ``axis_0``, ``axis_1``, …
 
@@ -103,72 +119,25 @@ class DensityDesign:
         ValueError
             If the name does not end in ``.npz``.
         FileExistsError
-            If the file exists.
+            If the file exists and ``overwrite`` is false.
         """
-        from fefreq.support.files import atomic
+        from fefreq.support.files import write_npz
 
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"{path.name} must end in .npz, the format of several arrays in one file")
-        arrays: dict[str, Any] = {f"axis_{j}": axis for j, axis in enumerate(self.density.axes)}
-        arrays |= {name: np.float64(getattr(self, name)) for name in _NUMBERS}
-        rates = np.array([self.rates.output, self.rates.frequency, self.rates.bias])
-        with atomic(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                format=FORMAT,
-                **arrays,
-                values=self.density.values,
-                energy=self.energy,
-                history=self.history,
-                rates=rates,
-                evaluations=np.int64(self.evaluations),
-                result=self.result.name,
-            )
-        return path
+        return write_npz(self._content(), Path(path), overwrite)
 
     @classmethod
-    def load(cls, path: str | Path) -> DensityDesign:
-        """Read a design that was saved.
-
-        Raises
-        ------
-        ValueError
-            If the file is missing, cannot be read or holds no design.
-        """
-        try:
-            file = np.load(path, allow_pickle=False)
-            arrays: dict[str, Any] = {}
-            if isinstance(file, NpzFile):
-                with file:
-                    arrays = {name: file[name] for name in file.files}
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{path} is no readable .npz file ({error})") from error
-        if isinstance(file, np.ndarray):
-            raise ValueError(f"{path} is a single array (.npy); a design is the .npz file that save wrote")
-        if str(arrays.get("format")) != FORMAT:
-            raise ValueError(
-                f"{path} holds no design of this version of fefreq: expected the format {FORMAT!r}"
-            )
-        try:
-            return cls._of(arrays)
-        except KeyError as error:
-            raise ValueError(f"{path} is a damaged design ({error} is missing or unknown)") from error
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is a damaged design ({error})") from error
-
-    @classmethod
-    def _of(cls, arrays: dict[str, Any]) -> DensityDesign:
-        axes = tuple(arrays[f"axis_{j}"] for j in range(arrays["values"].ndim))
-        output, frequency, bias = (float(rate) for rate in arrays["rates"])
+    def from_dataset(cls, dataset: xr.Dataset) -> DensityDesign:
+        """Rebuild a design from what :meth:`to_dataset` gave."""
+        axes = tuple(dataset[f"axis_{j}"].values for j in range(dataset["values"].ndim))
+        output, frequency, bias = (float(rate) for rate in dataset["rates"].values)
         return cls(
-            density=Tabulated(axes, arrays["values"]),
+            density=Tabulated(axes, dataset["values"].values),
             rates=Rates(output, frequency, bias),
-            energy=arrays["energy"],
-            history=arrays["history"],
-            evaluations=int(arrays["evaluations"]),
-            result=DesignResult[str(arrays["result"])],
-            **{name: float(arrays[name]) for name in _NUMBERS},
+            energy=dataset["energy"].values,
+            history=dataset["history"].values,
+            evaluations=int(dataset["evaluations"]),
+            result=DesignResult[dataset.attrs["result"]],
+            **{name: float(dataset[name]) for name in _NUMBERS},
         )
 
 

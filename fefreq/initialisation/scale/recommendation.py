@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fefreq.fields.saved import Saved
 from fefreq.initialisation.scale.table import Choice, best_choice, choice_of
 from fefreq.kernel.solution import PointSolution
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.split import DataSplit
+from fefreq.targets.storage import grid_attributes, grid_from_attributes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Recommendation:
+class Recommendation(Saved):
     """Predicted errors of deep networks on Fourier features, by family and scale of their densities.
 
     Attributes
@@ -34,6 +36,8 @@ class Recommendation:
     prediction : PointSolution
         Training with the best density.
     """
+
+    format: ClassVar[str] = "fefreq recommendation 1"
 
     table: xr.Dataset
     split: DataSplit
@@ -107,17 +111,43 @@ class Recommendation:
             return None
         return image_figure(self.split, self.predicted(), self.best)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the table as NetCDF, atomically.
+    def to_dataset(self) -> xr.Dataset:
+        """The table, and beside it data and prediction, for a file; see :meth:`save`."""
+        prediction = self.prediction.to_dataset().drop_vars("time")
+        renamed = prediction.rename({name: f"prediction_{name}" for name in prediction.data_vars})
+        channel = ("channel",) if self.split.values.ndim == 2 else ()
+        return self.table.assign(
+            {
+                **renamed.data_vars,
+                "heldout_points": (("heldout", "axis"), self.split.points),
+                "heldout_values": (("heldout", *channel), self.split.values),
+            }
+        ).assign_attrs(
+            {f"prediction_{name}": value for name, value in prediction.attrs.items()},
+            data_peak=self.split.peak,
+            **grid_attributes(self.split.grid, "data"),
+        )
 
-        Raises
-        ------
-        FileExistsError
-            If the file exists.
-        """
-        from fefreq.support.files import write_netcdf
-
-        return write_netcdf(self.table, Path(path))
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> Recommendation:
+        """Rebuild a recommendation from what :meth:`to_dataset` gave."""
+        held = ("heldout_points", "heldout_values")
+        inner = [str(name) for name in dataset.data_vars if str(name).startswith("prediction_")]
+        own = {key: value for key, value in dataset.attrs.items() if key.startswith("prediction_")}
+        stored = dataset[inner].rename({name: name.removeprefix("prediction_") for name in inner})
+        stored.attrs = {key.removeprefix("prediction_"): value for key, value in own.items()}
+        prediction = PointSolution.from_dataset(stored)
+        split = DataSplit(
+            trained=prediction.target,
+            points=dataset[held[0]].values,
+            values=dataset[held[1]].values,
+            grid=grid_from_attributes(dataset.attrs, "data"),
+            peak=float(dataset.attrs["data_peak"]),
+        )
+        table = dataset.drop_vars([*inner, *held])
+        about_data = ("format", "data_peak", "data_grid", "data_lower", "data_spacing", *own)
+        table.attrs = {key: value for key, value in dataset.attrs.items() if key not in about_data}
+        return cls(table, split, prediction)
 
     def write_image(self, path: str | Path) -> Path:
         """Write the prediction on the grid for ParaView (``.vti``), one array per channel.

@@ -368,7 +368,7 @@ def test_damaged_designs_are_refused_by_name(tmp_path, design, name, value):
     with np.load(design.save(tmp_path / "good.npz")) as file:
         arrays = {key: file[key] for key in file.files if key != name}
     np.savez(tmp_path / "bad.npz", **arrays, **({} if value is None else {name: value}))
-    with pytest.raises(ValueError, match=r"bad\.npz is a damaged design \("):
+    with pytest.raises(ValueError, match=r"bad\.npz is a damaged DensityDesign \("):
         DensityDesign.load(tmp_path / "bad.npz")
 
 
