@@ -29,6 +29,11 @@ _HOMES = {
     "StudentT": "densities",
     "Tabulated": "densities",
     "Uniform": "densities",
+    "GaussNewton": "dynamics",
+    "GradientDescent": "dynamics",
+    "GradientFlow": "dynamics",
+    "HeavyBall": "dynamics",
+    "Nesterov": "dynamics",
     "DeepFourierFeatures": "models",
     "FourierFeatures": "models",
     "MultiScaleSine": "models",
@@ -76,7 +81,11 @@ __all__ = [
     "ErrorField",
     "FourierFeatures",
     "FrequencyDiffusion",
+    "GaussNewton",
     "Gaussian",
+    "GradientDescent",
+    "GradientFlow",
+    "HeavyBall",
     "ImplicitSteps",
     "KernelFlow",
     "Laplace",
@@ -84,6 +93,7 @@ __all__ = [
     "MeshSolution",
     "Mixture",
     "MultiScaleSine",
+    "Nesterov",
     "PlaneWaves",
     "PointSolution",
     "PositionalEncoding",
@@ -124,6 +134,7 @@ if TYPE_CHECKING:
     )
     from fefreq.diffusion.problem import ConvergenceError, FrequencyDiffusion
     from fefreq.diffusion.solution import MeshSolution
+    from fefreq.dynamics import GaussNewton, GradientDescent, GradientFlow, HeavyBall, Nesterov
     from fefreq.fields.error_field import ErrorField
     from fefreq.fields.half_life import half_life
     from fefreq.fields.residuals import Residuals

@@ -1,4 +1,27 @@
-"""What an optimiser makes of an eigenvalue of the tangent kernel: gradient flow, gradient descent.
+"""What an optimiser makes of an eigenvalue of the tangent kernel: flow, descent, momentum, damped Gauss-Newton.
 
 Imports only :mod:`fefreq.support`.
 """
+
+from typing import Annotated
+
+from fefreq.dynamics.base import Dynamics, Evolution
+from fefreq.dynamics.gauss_newton import GaussNewton
+from fefreq.dynamics.gradient_descent import GradientDescent
+from fefreq.dynamics.gradient_flow import GradientFlow
+from fefreq.dynamics.heavy_ball import HeavyBall
+from fefreq.dynamics.nesterov import Nesterov
+from fefreq.support.schema import ByKind
+
+AnyDynamics = Annotated[GradientFlow | GradientDescent | HeavyBall | Nesterov | GaussNewton, ByKind()]
+
+__all__ = [
+    "AnyDynamics",
+    "Dynamics",
+    "Evolution",
+    "GaussNewton",
+    "GradientDescent",
+    "GradientFlow",
+    "HeavyBall",
+    "Nesterov",
+]

@@ -4,7 +4,7 @@ r"""Kernel flow: what training does to the error on the data themselves, exactly
 
 The diffusion over frequency (:mod:`fefreq.diffusion.problem`) lives on the whole space and is exact as long as the
 residual vanishes at the edge of the data. The kernel flow knows the edge: nothing separates it from a trained network
-but the finite width and the learning rate, and of these the learning rate can be given to it as well.
+but the finite width and the optimiser, and of these the optimiser can be given to it as well (:mod:`fefreq.dynamics`).
 
 With ``v = √q u`` the flow is that of ``S = √q K √q``, symmetric and positive semi-definite. Products with ``S`` cost
 ``O(n log n)`` (:mod:`fefreq.kernel.products`), and a Krylov space serves all times at once, with a bound of its error
@@ -20,13 +20,14 @@ which comes out of the same space; points of weight zero are not trained on and 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq.dynamics.descent import Evolution, GradientDescent, GradientFlow
+from fefreq.dynamics import Dynamics, Evolution, GradientFlow
 from fefreq.fields.times import check_times
 from fefreq.kernel.lanczos import CHUNK, ROUNDING, Evolved, ToleranceError, evolve
 from fefreq.kernel.operator import KernelOperator, Method, largest_eigenvalue
@@ -58,6 +59,8 @@ class KernelFlow:
         Gives the tangent kernel.
     target : Target
         Gives points, weights and the residual at the start; of the model's dimension.
+    dynamics : Dynamics
+        The optimiser: gradient flow, the limit of small steps, or another of :mod:`fefreq.dynamics`.
     products : {"auto", "fft", "nufft", "dense"}
         How to multiply with the kernel: by FFT on uniform grids, by non-uniform FFT on scattered points (a cusp of
         the kernel, as heavy-tailed densities have it, goes to a sparse matrix), by the matrix itself. The
@@ -65,6 +68,8 @@ class KernelFlow:
 
     Raises
     ------
+    TypeError
+        If dynamics are none.
     ValueError
         If dimensions differ, or points of weight zero repeat other points.
 
@@ -84,59 +89,64 @@ class KernelFlow:
 
     model: Model
     target: Target
+    dynamics: Dynamics = field(default_factory=GradientFlow)
     products: Method = "auto"
 
     def __post_init__(self) -> None:
         require_same_dimension(self.model, self.target)
+        if not isinstance(self.dynamics, Dynamics):
+            raise TypeError(
+                f"dynamics must be an optimiser such as fefreq.GradientDescent(0.1), not {self.dynamics!r}"
+            )
         if self.products not in get_args(Method):
             raise ValueError(f"products must be one of {', '.join(get_args(Method))}, not {self.products!r}")
         _require_no_repeated_heldout(self.target)
 
     def solve(
         self,
-        times: ArrayLike,
+        times: ArrayLike | None = None,
+        *,
+        steps: Sequence[int] | None = None,
         rtol: float = 1e-6,
-        learning_rate: float | None = None,
         max_memory: float = 2 << 30,
     ) -> PointSolution:
-        """Bring the residual to the given times.
+        """Bring the residual to the given times, or to where given numbers of steps lead.
 
         Parameters
         ----------
         times : array_like, shape (T,)
             Training times ``t = Σ η``, increasing, the first at least 0.
+        steps : sequence of int
+            Numbers of steps, increasing, instead of times; for dynamics with a learning rate.
         rtol : float
             Error relative to the initial residual, in the norm of the loss, of every channel at every time.
-        learning_rate : float, optional
-            Gradient descent with the fewest equal steps between times that do not exceed it; by default gradient
-            flow, the limit of small steps.
         max_memory : float
             Bytes that the result and the computation may take. If the Krylov basis does not fit, part of it is
             computed twice.
 
         Raises
         ------
+        TypeError
+            If a number of steps is no integer.
         ValueError
-            If times, tolerance or learning rate are unusable, the learning rate is above the stability limit
-            ``2 / λ_max``, the tolerance is below what rounding allows, or memory does not suffice.
+            If times, steps or tolerance are unusable, the learning rate is above the stability limit of the
+            dynamics, the tolerance is below what rounding allows, or memory does not suffice.
         """
         start = time.perf_counter()
-        times = check_times(times)
+        evolution = self._evolution(times, steps)
+        times = evolution.times
         if not SMALLEST_RTOL <= rtol < 1:
             raise ValueError(
                 f"rtol is {rtol}; it must be below 1 and at least {SMALLEST_RTOL:g} in double precision"
             )
-        if learning_rate is not None and not (np.isfinite(learning_rate) and learning_rate > 0):
-            raise ValueError(
-                f"learning_rate is {learning_rate}; it must be positive, or None for gradient flow"
-            )
         trained, places = _trained(self.target)
         shape = (self.target.channels or 1, 2, len(times), len(self.target.points))
         room = _room(max_memory, shape, len(trained.points))
-        tolerance = self._product_tolerance(trained, times, rtol)
+        tolerance = self._product_tolerance(trained, evolution, rtol)
         operator = KernelOperator(self.model, trained, tolerance, int(room / 2), self.products)
         capacity = _capacity(room, operator.products, len(trained.points), max_memory)
-        evolution = self._evolution(times, learning_rate, operator)
+        if self.dynamics.stable_until < np.inf:
+            self.dynamics.require_stable(largest_eigenvalue(operator))
 
         states = np.empty(shape)
         runs = [
@@ -156,7 +166,8 @@ class KernelFlow:
             integrals=_public(states[:, 1], self.target),
             model=self.model,
             target=self.target,
-            learning_rate=learning_rate,
+            dynamics=self.dynamics,
+            steps=evolution.steps,
             result=Result.converged,
             stats=FlowStats(
                 points=len(self.target.points),
@@ -176,24 +187,19 @@ class KernelFlow:
             solution.integrals[:, untrained] = 0.0
         return solution
 
-    def _product_tolerance(self, trained: Target, times: FloatArray, rtol: float) -> float:
+    def _evolution(self, times: ArrayLike | None, steps: Sequence[int] | None) -> Evolution:
+        if (times is None) == (steps is None):
+            raise ValueError("give either the times or the steps at which the residual is wanted")
+        if times is None:
+            assert steps is not None
+            return self.dynamics.evolution(self.dynamics.times_of(steps))
+        return self.dynamics.evolution(check_times(times))
+
+    def _product_tolerance(self, trained: Target, evolution: Evolution, rtol: float) -> float:
         """Error of products that stays below the tolerance at the last time, if it can be had."""
         largest = _trace_bound(self.model, trained)
-        wanted = 0.01 * rtol / (1.0 + float(times[-1]) * largest)
+        wanted = 0.01 * rtol / (1.0 + evolution.reach * largest)
         return float(np.clip(wanted, SMALLEST_EPS, COARSEST_PRODUCTS))
-
-    def _evolution(
-        self, times: FloatArray, learning_rate: float | None, operator: KernelOperator
-    ) -> Evolution:
-        if learning_rate is None:
-            return GradientFlow(times)
-        limit = 2.0 / largest_eigenvalue(operator)
-        if learning_rate > limit:
-            raise ValueError(
-                f"learning_rate {learning_rate:g} is above the stability limit 2/λ_max = {limit:.6g} of this model "
-                "on these data, so gradient descent would diverge: choose a smaller one"
-            )
-        return GradientDescent(times, learning_rate)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-r"""``exp(-tS) v`` at all times at once for a symmetric positive semi-definite ``S`` known by its products.
+r"""What training makes of a vector ``v``, at all times at once, for a symmetric ``S ≥ 0`` known by its products.
 
 Lanczos' recurrence builds an orthonormal basis ``V`` of the span of ``v, Sv, S²v, …`` in which ``S`` is a
-tridiagonal matrix ``T``, and ``‖v‖ V exp(-tT) e_1`` approximates the flow at every time. It obeys
+tridiagonal matrix ``T``, and ``‖v‖ V exp(-tT) e_1`` approximates the flow ``exp(-tS) v`` at every time. It obeys
 
 .. math:: u_k' = -S u_k + ‖v‖ β_k v_{k+1} \, (e_k^T e^{-tT} e_1) ,
 
@@ -17,9 +17,13 @@ so with ``D = diag(1, -1, 1, …)`` those of ``-DTD`` are positive too, all entr
 least 0, and ``(exp(-sT))_{k1}`` has the sign ``(-1)^{k-1}`` for every ``s``. The bound does not use that ``V``
 is orthogonal, only the recurrence, so that it survives when the basis is too large to be kept.
 
-Gradient descent replaces the exponential by products of ``I - ηT``. These are contractions for ``η`` up to
-``2 / λ_max``. While ``η T_ii ≤ 1`` their entries keep their signs in the same way, and ``∑ η (∏ …)``, which is again
-``(I - decay(T)) T⁻¹``, takes the place of the integral; with larger steps the moduli are summed step by step.
+Every other optimiser of :mod:`fefreq.dynamics` is a recurrence in ``S`` as well, whose run in the basis misses the true
+one by multiples of ``β_k v_{k+1}`` in every step. Each says by how much they can have grown
+(:meth:`fefreq.dynamics.Evolution.leak`). Gradient descent multiplies by ``I - ηT``: while ``η T_ii ≤ 1`` entries
+keep their signs in the same way, and ``∑ η (∏ …)``, which is again ``(I - decay(T)) T⁻¹``, takes the place of the
+integral; with larger steps the moduli are summed step by step. With momentum they are, too, and count ``1/(1-β)`` times
+(:mod:`fefreq.dynamics.pushes`). Damped Gauss-Newton is no polynomial of ``S``, yet bounded in the same form
+(:mod:`fefreq.dynamics.gauss_newton`).
 
 **Memory.** When the basis reaches the capacity, the recurrence goes on with its last two vectors, without
 orthogonalisation: extra vectors are needed then, but the bound holds. A second pass repeats that part and
@@ -34,14 +38,13 @@ from functools import cached_property
 
 import numpy as np
 
-from fefreq.dynamics.descent import Evolution, GradientDescent
+from fefreq.dynamics.base import Evolution
 from fefreq.support.arrays import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 8 * EPS  # of one product, relative to the largest eigenvalue
 CHUNK = 16  # vectors that are stored, or added up, together
 COLUMNS = 1 << 16  # entries of a vector that are combined together
-STEPS = 1024  # steps of gradient descent that are summed together
 
 Product = Callable[[FloatArray], FloatArray]
 
@@ -105,29 +108,10 @@ class Tridiagonal:
         modes = self._eigen[1]
         return np.asarray((factors * modes[0]) @ modes.T)
 
-    def leak(self, evolution: Evolution) -> FloatArray:
-        """``∫ |e_kᵀ decay(T) e_1|`` over training until each time, shape ``(T,)``."""
-        if isinstance(evolution, GradientDescent):
-            largest = max(interval.rate for interval in evolution.intervals)
-            if largest * np.max(self.diagonal) > 1.0:
-                return self._summed_leak(evolution)
+    def leak(self, evolution: Evolution, limit: float = np.inf) -> FloatArray:
+        """Error ``(T,)`` that a unit ``β_k`` causes until each time; may be infinite beyond a limit."""
         modes = self._eigen[1]
-        return np.asarray(np.abs((evolution.integral(self.rates) * modes[0]) @ modes[-1]))
-
-    def _summed_leak(self, descent: GradientDescent) -> FloatArray:
-        rates, modes = self._eigen
-        state, total, result = modes[0], 0.0, []  # in the eigenbasis
-        for interval in descent.intervals:
-            factor = 1.0 - interval.rate * rates
-            powers = np.tile(factor, (min(interval.steps, STEPS), 1))
-            powers[:1] = 1.0
-            rows = modes[-1] * np.cumprod(powers, axis=0)
-            whole, rest = divmod(interval.steps, STEPS)
-            for count in [STEPS] * whole + [rest]:
-                total += interval.rate * float(np.sum(np.abs(rows[:count] @ state)))
-                state = state * factor**count
-            result.append(total)
-        return np.array(result)
+        return evolution.leak(self.rates, modes[0] * modes[-1], float(np.max(self.diagonal)), limit)
 
 
 def evolve(
@@ -148,7 +132,7 @@ def evolve(
     start : ndarray, shape (n,)
         The vector ``v``.
     evolution : Evolution
-        Gradient flow, or gradient descent that is stable: no step above ``2 / λ_max``.
+        Stable at the eigenvalues of ``S``.
     rtol : float
         Norm of the error relative to that of ``v``, at every time; half of it is left to rounding and products.
     states, integrals : ndarray, shape (T, n)
@@ -176,8 +160,9 @@ def evolve(
         check_at = size + max(2, size // 16)
         matrix = recurrence.matrix()
         largest = float(matrix.rates[-1])
-        bound = beta * matrix.leak(evolution)
-        rounding = ROUNDING * max(largest, 0.0) * float(evolution.times[-1])
+        limit = np.inf if recurrence.exhausted else rtol / beta
+        bound = beta * matrix.leak(evolution, limit)
+        rounding = ROUNDING * max(largest, 0.0) * evolution.reach
         if rounding > rtol:
             raise ToleranceError(
                 f"rtol {rtol:.1e} is finer than double precision allows at time {evolution.times[-1]:g}, where "

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fefreq.dynamics import Dynamics, GradientDescent, GradientFlow
+from fefreq.dynamics.base import Counts
 from fefreq.fields.error_curves import ErrorCurves
 from fefreq.fields.residuals import Residuals, as_rows, batches, from_rows
 from fefreq.fields.times import along_time
@@ -40,10 +42,13 @@ class PointSolution(Residuals):
     members : ndarray, shape (1, T, n) or (1, T, n, channels)
         The residual, :attr:`values`, of the one member of this ensemble.
     integrals : ndarray, like values
-        Accumulated residual ``∫ u ds`` of gradient flow, ``∑ η u`` of gradient descent.
+        Accumulated residual, of which the network has learned ``K q`` times: ``∫ u ds`` of gradient flow, ``∑ η u``
+        of gradient descent.
     model : Model
-    learning_rate : float or None
-        Of gradient descent; None for gradient flow.
+    dynamics : Dynamics
+        The optimiser.
+    steps : ndarray of int, shape (T,), or None
+        Numbers of its steps until each time; None for gradient flow.
     result : Result
     stats : FlowStats
     """
@@ -52,7 +57,8 @@ class PointSolution(Residuals):
 
     integrals: FloatArray = field(metadata=along_time())
     model: Model
-    learning_rate: float | None
+    dynamics: Dynamics
+    steps: Counts | None = field(metadata=along_time())
     result: Result
     stats: FlowStats = field(metadata=along_time())
 
@@ -160,17 +166,20 @@ class PointSolution(Residuals):
 
     def to_dataset(self) -> xr.Dataset:
         """Everything, for a file; see :meth:`save`."""
+        from fefreq.dynamics.storage import dynamics_to_json
         from fefreq.models.storage import model_to_json
 
         dataset = super().to_dataset()
         dims = dataset.residual.dims[1:]
+        if self.steps is not None:
+            dataset = dataset.assign(steps=("time", self.steps))
         return dataset.assign(
             residual=dataset.residual[0],
             integral=(dims, np.ascontiguousarray(self.integrals)),
             error_estimate=("time", self.stats.error_estimate),
         ).assign_attrs(
             model=model_to_json(self.model),
-            learning_rate=json.dumps(self.learning_rate),
+            dynamics=dynamics_to_json(self.dynamics),
             result=self.result.name,
             stats=json.dumps(self.stats.to_dict()),
         )
@@ -182,13 +191,16 @@ class PointSolution(Residuals):
         from fefreq.targets.storage import target_from_dataset
 
         attrs = dataset.attrs
+        dynamics = _read_dynamics(attrs)
+        counted = "steps" in dataset  # not in files from when descent was all there was
         return cls(
             times=dataset.time.values,
             members=dataset.residual.values[None],
             integrals=dataset.integral.values,
             model=model_from_json(attrs["model"]),
             target=target_from_dataset(dataset),
-            learning_rate=json.loads(attrs["learning_rate"]),
+            dynamics=dynamics,
+            steps=dataset.steps.values if counted else dynamics.evolution(dataset.time.values).steps,
             result=Result[attrs["result"]],
             stats=FlowStats.from_dict(json.loads(attrs["stats"])),
         )
@@ -222,6 +234,15 @@ class PointSolution(Residuals):
                 }
                 writer.write(float(time), arrays)
         return path
+
+
+def _read_dynamics(attrs: dict[str, Any]) -> Dynamics:
+    if "dynamics" in attrs:
+        from fefreq.dynamics.storage import dynamics_from_json
+
+        return dynamics_from_json(attrs["dynamics"])
+    learning_rate = json.loads(attrs["learning_rate"])  # the same files
+    return GradientFlow() if learning_rate is None else GradientDescent(learning_rate)
 
 
 def require_inside(points: FloatArray, target: Target) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from fefreq.dynamics.descent import Interval
+from fefreq.dynamics.intervals import Interval
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress
 from harness.networks.plane_waves import ensemble_parameters

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq.dynamics.descent import Interval, schedule
+from fefreq.dynamics.intervals import Interval, schedule
 from fefreq.fields.times import check_times
 from fefreq.models import Model
 from fefreq.support.arrays import ComplexArray, FloatArray, as_points

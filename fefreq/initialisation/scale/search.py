@@ -157,7 +157,7 @@ def recommend_scale(
         if progress is not None:
             progress(done, len(models))
         begun = clock.perf_counter()
-        solution = KernelFlow(model, split.trained).solve(at, RTOL)
+        solution = KernelFlow(model, split.trained).solve(at, rtol=RTOL)
         curves = solution.held_out(split.points, split.values, extrapolate=True)
         trials.append(Trial(name, scale, curves, clock.perf_counter() - begun))
     if progress is not None:
@@ -176,7 +176,7 @@ def recommend_scale(
     )
     # Solved once more rather than kept for every scale, as solutions are as large as the data at all times.
     best = best_choice(table)
-    prediction = KernelFlow(models[best.family, best.scale], split.trained).solve(at, RTOL)
+    prediction = KernelFlow(models[best.family, best.scale], split.trained).solve(at, rtol=RTOL)
     table.attrs["seconds"] = clock.perf_counter() - start
     return Recommendation(table, split, prediction)
 

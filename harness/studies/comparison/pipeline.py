@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from fefreq.diffusion.problem import FrequencyDiffusion
+from fefreq.dynamics import GradientDescent
 from fefreq.experiments.experiment import Experiment, Training
 from fefreq.fields.coordinates import frequency_coordinates
 from fefreq.fields.error_field import ErrorField
@@ -98,7 +99,8 @@ class _Prepared:
         with clock.during("kernel flow"):
             sources["kernel"] = flow.solve(times)
             if run is not None:
-                sources["descent"] = flow.solve(times, learning_rate=run.learning_rate)
+                descent = replace(flow, dynamics=GradientDescent(run.learning_rate))
+                sources["descent"] = descent.solve(times)
                 sources["network"] = run
         with clock.during("comparison"):
             comparison = compare(sources, frequencies)

@@ -17,14 +17,14 @@ their own, so that they are independent measurements.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from fefreq import KernelFlow
+from fefreq import GradientDescent, KernelFlow
 from fefreq.experiments.experiment import Times
 from fefreq.experiments.schema import Section as Keys
 from fefreq.models import AnyModel
@@ -169,8 +169,11 @@ class WidthConvergence(Study):
         rates = self.learning_rates
         with clock.during("predictions"):
             prediction = KernelFlow(self.model, target)
-            flow = prediction.solve(times, RTOL).values
-            descents = {rate: prediction.solve(times, RTOL, learning_rate=rate).values for rate in rates}
+            flow = prediction.solve(times, rtol=RTOL).values
+            descents = {
+                rate: replace(prediction, dynamics=GradientDescent(rate)).solve(times, rtol=RTOL).values
+                for rate in rates
+            }
         shape = (len(self.widths), len(rates), max(self.seeds), len(times))
         to_descent, to_flow = np.full(shape, np.nan), np.full(shape, np.nan)
         methods = {}

@@ -87,7 +87,7 @@ def test_embedding_gaps_in_a_grid_changes_nothing_but_speed():
     model = fefreq.DeepFourierFeatures(fefreq.Gaussian(3.0, 2), 3)
     gridded, listed = (
         fefreq.KernelFlow(model, target)
-        .solve(times, 1e-8)
+        .solve(times, rtol=1e-8)
         .held_out(split.points, split.values, extrapolate=True)
         for target in (split.trained, scattered)
     )

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import pro_ang1, pro_rad1
 
 import fefreq
-from fefreq.dynamics.descent import schedule
+from fefreq.dynamics.intervals import schedule
 from fefreq.models import FourierFeatures, KernelTerm, MultiScaleSine
 
 BOX = [(-1.0, 1.5), (0.2, 1.0), (-2.0, -1.0)]
@@ -197,10 +197,10 @@ def test_a_flat_density_lets_prolate_functions_decay_at_slepian_rates(mode):
 @pytest.mark.parametrize("share", [0.4, 1.9])
 def test_gradient_descent_equals_explicit_steps(share, gaussian_model):
     target = scattered_target(1, 150)
-    flow = fefreq.KernelFlow(gaussian_model, target)
-    eta = share * flow.solve([0.0]).stability_limit / 2
+    eta = share / fefreq.largest_rate(gaussian_model, target)
     times = np.array([0.3, 2.0, 30.0])
-    solution = flow.solve(times, rtol=1e-10, learning_rate=eta)
+    dynamics = fefreq.GradientDescent(eta)
+    solution = fefreq.KernelFlow(gaussian_model, target, dynamics=dynamics).solve(times, rtol=1e-10)
     K = gaussian_model.kernel(target.points, target.points) * target.weights
     u = target.values
     for interval, values in zip(schedule(times, eta), solution.values, strict=True):
@@ -213,11 +213,11 @@ def test_gradient_descent_equals_explicit_steps(share, gaussian_model):
 
 
 def test_small_learning_rates_approach_the_flow(gaussian_model, tones_target):
-    problem = fefreq.KernelFlow(gaussian_model, tones_target)
-    flow = problem.solve([5.0], rtol=1e-10).values
-    gaps = [
-        np.abs(problem.solve([5.0], rtol=1e-10, learning_rate=e).values - flow).max() for e in (0.02, 0.01)
-    ]
+    flow, *descents = (
+        fefreq.KernelFlow(gaussian_model, tones_target, dynamics=dynamics).solve([5.0], rtol=1e-10).values
+        for dynamics in (fefreq.GradientFlow(), fefreq.GradientDescent(0.02), fefreq.GradientDescent(0.01))
+    )
+    gaps = [np.abs(descent - flow).max() for descent in descents]
     assert gaps[0] / gaps[1] == pytest.approx(2.0, rel=0.1)
 
 
@@ -239,6 +239,76 @@ def test_windowed_targets_follow_the_diffusion_in_two_dimensions():
     pde = fefreq.FrequencyDiffusion(model, target).solve(times).at(frequencies)
     flow = fefreq.KernelFlow(model, target).solve(times).at(frequencies)
     assert np.linalg.norm(flow - pde, axis=1).max() < 1e-3 * np.linalg.norm(pde[0])
+
+
+# --- optimisers
+
+
+def stepped(model, target, dynamics, last):
+    """Residual after a number of steps of an optimiser, and what it predicts elsewhere, by the matrix itself."""
+    root, rates, modes = eigen(model, target)
+    beta, eta = getattr(dynamics, "momentum", 0.0), dynamics.learning_rate
+    error, velocity, total = np.ones_like(rates), np.zeros_like(rates), np.zeros_like(rates)
+    for _ in range(last):
+        push = error / (rates + dynamics.damping) if isinstance(dynamics, fefreq.GaussNewton) else error
+        velocity = beta * velocity + push
+        direction = push + beta * velocity if isinstance(dynamics, fefreq.Nesterov) else velocity
+        total = total + eta * direction
+        error = error - eta * rates * direction
+    start = modes.T @ (root * target.values)
+    return (modes @ (error * start)) / root, (modes @ (total * start)) * root
+
+
+@pytest.mark.parametrize("place", ["grid", "scattered"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda largest: fefreq.GradientDescent(1.9 / largest),
+        lambda largest: fefreq.HeavyBall(0.5 / largest, 0.9),
+        lambda largest: fefreq.HeavyBall(3.7 / largest, 0.9),
+        lambda largest: fefreq.HeavyBall(0.2 / largest, 0.99),
+        lambda largest: fefreq.Nesterov(1.2 / largest, 0.9),
+        lambda largest: fefreq.GaussNewton(0.5, 0.01 * largest),
+        lambda largest: fefreq.GaussNewton(1.7, 0.1 * largest),
+    ],
+    ids=["descent", "ball", "fast-ball", "heavy-ball", "nesterov", "newton", "fast-newton"],
+)
+def test_every_optimiser_is_that_of_the_dense_matrix(place, make):
+    """On the data and, through what is accumulated, elsewhere."""
+    model = FourierFeatures(fefreq.Gaussian(3.0), output_std=0.7)
+    target = grid_target(1) if place == "grid" else scattered_target(1, 400)
+    dynamics = make(fefreq.largest_rate(model, target))
+    counts = [0, 1, 2, 30, 100]
+    solution = fefreq.KernelFlow(model, target, dynamics=dynamics).solve(steps=counts, rtol=1e-10)
+    assert np.array_equal(solution.steps, counts)
+    np.testing.assert_allclose(solution.times, dynamics.learning_rate * np.array(counts), rtol=1e-14)
+    elsewhere = np.linspace(-0.9, 1.4, 37)
+    predicted = solution.predict(elsewhere)
+    scale = np.linalg.norm(target.values)
+    for count, values, learned in zip(counts, solution.values, predicted, strict=True):
+        exact, total = stepped(model, target, dynamics, count)
+        assert np.linalg.norm(values - exact) < 1e-10 * scale
+        there = model.kernel(elsewhere, target.points) @ total
+        assert np.linalg.norm(learned - there) < 1e-9 * scale
+
+
+def test_the_plateau_of_momentum_learns_all_frequencies_at_one_pace():
+    """Rates that differ by a factor of 6 under the flow; with momentum all tones fall by √β a step."""
+    model = FourierFeatures(fefreq.Gaussian(3.0), output_std=0.0)
+    tones = np.array([0.5, 2.0, 4.0, 6.0])
+    target = fefreq.Target.from_function(
+        lambda x: np.cos(2 * np.pi * x * tones).sum(axis=1) * np.exp(-3 * x[:, 0] ** 2), [(-2, 2)], 256
+    )
+    beta, counts = 0.9, np.arange(81)
+    largest = fefreq.largest_rate(model, target)
+    left = fefreq.KernelFlow(model, target, dynamics=fefreq.HeavyBall(1 / largest, beta)).solve(steps=counts)
+    spectra = np.abs(left.at(tones))
+    # The largest of a period of steps, since errors swing.
+    envelope = np.array([spectra[n : n + 20].max(axis=0) for n in (20, 60)])
+    np.testing.assert_allclose(np.log(envelope[0] / envelope[1]) / 40, -0.5 * np.log(beta), rtol=0.15)
+    flow = np.abs(fefreq.KernelFlow(model, target).solve([0, 1 / largest]).at(tones))
+    paces = np.log(flow[0] / flow[1])
+    assert paces.max() > 4 * paces.min()
 
 
 # --- unseen points
@@ -364,27 +434,52 @@ def test_until_keeps_the_earlier_times(gaussian_model, tones_target):
     assert len(early.stats.error_estimate) == len(early.energy) == 4
 
 
-@pytest.mark.parametrize("place", ["grid", "scattered"])
-def test_a_saved_solution_is_read_back(place, tmp_path):
+@pytest.mark.parametrize(
+    ("place", "dynamics"),
+    [("grid", fefreq.HeavyBall(0.01, 0.5)), ("scattered", fefreq.GradientDescent(0.01))],
+)
+def test_a_saved_solution_is_read_back(place, dynamics, tmp_path):
     model = FourierFeatures(fefreq.Gaussian(1.0, 2))
 
     def two(x):
         return np.stack([wild(x), wild(-x)], axis=1)
 
     target = grid_target(2, two) if place == "grid" else scattered_target(2, 100, two)
-    solution = fefreq.KernelFlow(model, target).solve([0, 1, 9], learning_rate=0.01)
+    solution = fefreq.KernelFlow(model, target, dynamics=dynamics).solve([0, 1, 9])
     back = fefreq.load(solution.save(tmp_path / "flow.nc"))
     assert isinstance(back, fefreq.PointSolution)
     assert np.array_equal(back.values, solution.values)
     assert np.array_equal(back.integrals, solution.integrals)
     assert back.model == model
-    assert back.learning_rate == 0.01
+    assert back.dynamics == dynamics
+    assert np.array_equal(back.steps, [0, 100, 900])
     assert back.result is solution.result
     assert back.stats.to_dict() == solution.stats.to_dict()
     assert (back.target.grid is None) == (target.grid is None)
     inside = target.points[:3]
     np.testing.assert_allclose(back.predict(inside), solution.predict(inside), atol=1e-12)
     assert back.largest_rate == pytest.approx(solution.largest_rate, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "dynamics"), [("null", fefreq.GradientFlow()), ("0.04", fefreq.GradientDescent(0.04))]
+)
+def test_files_from_before_there_were_optimisers_are_read(learning_rate, dynamics, tmp_path):
+    import xarray as xr
+
+    solution = fefreq.KernelFlow(
+        FourierFeatures(fefreq.Gaussian(1.0)), scattered_target(1, 30), dynamics=dynamics
+    ).solve([0.03, 0.2])
+    solution.save(tmp_path / "new.nc")
+    with xr.load_dataset(tmp_path / "new.nc", engine="h5netcdf") as dataset:
+        del dataset.attrs["dynamics"]
+        dataset.attrs["learning_rate"] = learning_rate
+        dataset.drop_vars("steps", errors="ignore").to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    back = fefreq.load(tmp_path / "old.nc")
+    assert back.dynamics == dynamics
+    assert np.array_equal(back.steps, solution.steps)
+    # Steps were shortened to hit both times, and stay counted when only the last is kept.
+    assert solution.steps is None or solution.at_last().steps.tolist() == [6]
 
 
 def test_the_dataset_is_labelled_by_place_or_by_frequency():
@@ -471,9 +566,9 @@ def held_out_twice():
     )
 
 
-def problem(count=64):
+def problem(count=64, **options):
     target = fefreq.Target.from_function(wild, [(-1, 1)], count)
-    return fefreq.KernelFlow(FourierFeatures(fefreq.Gaussian(3.0)), target)
+    return fefreq.KernelFlow(FourierFeatures(fefreq.Gaussian(3.0)), target, **options)
 
 
 @pytest.mark.parametrize(
@@ -490,11 +585,20 @@ def problem(count=64):
         ),
         (lambda: fefreq.Target.from_grid(np.ones((4, 1)), [(0, 1)] * 2), "axis 1 of the grid has 1 point"),
         (
-            lambda: problem().solve([1], learning_rate=9),
-            r"above the stability limit 2/λ_max = 0\.\d+ .*smaller one",
+            lambda: problem(dynamics=fefreq.GradientDescent(9)).solve([1]),
+            r"9 is above the stability limit 2/λ_max = 0\.\d+ .*gradient descent would diverge: .*smaller one",
         ),
-        (lambda: problem().solve([1], learning_rate=-1), "learning_rate is -1; it must be positive, or None"),
-        (lambda: problem().solve([1], learning_rate=np.nan), "learning_rate is nan; it must be positive"),
+        (
+            lambda: problem(dynamics=fefreq.HeavyBall(9, 0.5)).solve(steps=[1]),
+            r"above the stability limit 2 \(1 \+ momentum\)/λ_max = \d\.\d+ .*heavy ball would diverge",
+        ),
+        (
+            lambda: problem(dynamics=fefreq.Nesterov(9, 0.5)).solve(steps=[1]),
+            r"above the stability limit 2 \(1 \+ momentum\)/\(\(1 \+ 2 momentum\) λ_max\) = \d\.\d+",
+        ),
+        (lambda: problem().solve(steps=[1]), "gradient flow has no steps: give times"),
+        (lambda: problem().solve(), "give either the times or the steps"),
+        (lambda: problem().solve([1], steps=[1]), "give either the times or the steps"),
         (lambda: problem().solve([1], rtol=1e-15), "rtol is 1e-15; it must be below 1 and at least 1e-13"),
         (
             lambda: problem().solve([1e12], rtol=1e-8),

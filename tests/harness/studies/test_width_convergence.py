@@ -87,10 +87,14 @@ def test_halving_small_steps_halves_the_floor():
     rates = [0.02, 0.01]
     target = study().target.make()
     times, model = np.arange(11.0), study().model
-    flow = fefreq.KernelFlow(model, target).solve(times, 1e-10).values
+    flow = fefreq.KernelFlow(model, target).solve(times, rtol=1e-10).values
     floors = [
         distance(
-            fefreq.KernelFlow(model, target).solve(times, 1e-10, learning_rate=rate).values, flow, target
+            fefreq.KernelFlow(model, target, dynamics=fefreq.GradientDescent(rate))
+            .solve(times, rtol=1e-10)
+            .values,
+            flow,
+            target,
         ).max()
         for rate in rates
     ]
