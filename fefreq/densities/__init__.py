@@ -9,36 +9,14 @@ the same object:
 - ``characteristic(z)``, κ(z) = ∫ ρ(ξ) cos(2π ξ·z) dξ, the stationary part of the tangent kernel;
 - ``radius(mass)``, the ball about the origin that holds a given share of the frequencies.
 
+Every module here defines one density, or what several share; :class:`fefreq.Density` finds those of this folder by
+itself.
+
 All densities are symmetric, ρ(-ξ) = ρ(ξ), which makes κ real. Frequencies are in cycles per unit length.
 
->>> from fefreq.densities import Gaussian, Mixture, Uniform
+>>> from fefreq import Gaussian, Mixture, Uniform
 >>> round(float(Gaussian(scale=3.0).pdf([0.0])[0]), 4)
 0.133
 >>> Mixture((Gaussian(1.0), Uniform(8.0)), weights=(3, 1)).weights
 (0.75, 0.25)
 """
-
-from __future__ import annotations
-
-from fefreq.densities.base import Density
-from fefreq.densities.gaussian import Gaussian
-from fefreq.densities.laplace import Laplace
-from fefreq.densities.log_uniform import LogUniform
-from fefreq.densities.mixture import AnyDensity, Mixture
-from fefreq.densities.positional_encoding import PositionalEncoding
-from fefreq.densities.student_t import StudentT
-from fefreq.densities.tabulated import Tabulated
-from fefreq.densities.uniform import Uniform
-
-__all__ = [
-    "AnyDensity",
-    "Density",
-    "Gaussian",
-    "Laplace",
-    "LogUniform",
-    "Mixture",
-    "PositionalEncoding",
-    "StudentT",
-    "Tabulated",
-    "Uniform",
-]

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 import operator
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq.support.arrays import FloatArray
+from fefreq.support.families import Family
 
 
-class Density(ABC):
+class Density(Family):
     """Symmetric probability density over frequency: ρ(-ξ) = ρ(ξ), ∫ ρ = 1.
 
-    Subclasses are frozen dataclasses that stand in an experiment schema as they are: ``kind`` names the class
-    in a file, and unknown keys are refused.
+    A density of your own is a frozen dataclass that derives from this class and gives :attr:`dim`, :meth:`pdf`,
+    :meth:`sample`, :meth:`characteristic`, :meth:`mass_within` and :attr:`maximum`; where ρ has bounded support or
+    jumps, the other properties say so, for the sake of the mesh. :func:`fefreq.testing.check_density` tests that all of
+    them speak of the same density. It can be saved and loaded, see :mod:`fefreq.support.families`.
     """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     @property
     @abstractmethod

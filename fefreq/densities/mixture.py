@@ -1,25 +1,17 @@
-"""Mixtures of densities, and the union of all densities for experiment files."""
+"""Mixtures of densities."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq.densities.base import Density, draws, positive
-from fefreq.densities.gaussian import Gaussian
-from fefreq.densities.laplace import Laplace
-from fefreq.densities.log_uniform import LogUniform
-from fefreq.densities.positional_encoding import PositionalEncoding
-from fefreq.densities.student_t import StudentT
-from fefreq.densities.tabulated import Tabulated
-from fefreq.densities.uniform import Uniform
 from fefreq.support.arrays import FloatArray
-from fefreq.support.schema import ByKind
 
 
 @dataclass(frozen=True)
@@ -43,11 +35,12 @@ class Mixture(Density):
 
     Examples
     --------
+    >>> from fefreq.densities.gaussian import Gaussian
     >>> Mixture((Gaussian(1.0), Gaussian(10.0))).weights
     (0.5, 0.5)
     """
 
-    components: tuple[AnyDensity, ...]
+    components: tuple[Density, ...]
     weights: tuple[float, ...] | None = None
     kind: Literal["mixture"] = field(default="mixture", kw_only=True, repr=False)
 
@@ -146,9 +139,3 @@ class Mixture(Density):
     def _average(self, parts: Sequence[FloatArray]) -> FloatArray:
         """Weighted sum over the components, which are the first axis of ``parts``."""
         return np.asarray(np.tensordot(np.array(self.weights), np.stack(parts), axes=1), dtype=np.float64)
-
-
-AnyDensity = Annotated[
-    Gaussian | Uniform | StudentT | Laplace | LogUniform | Tabulated | PositionalEncoding | Mixture, ByKind()
-]
-"""Any density of the package: the type of a density in an experiment schema, chosen by its ``kind``."""

@@ -139,7 +139,6 @@ class MeshSolution(Saved):
         """Everything, for a file; see :meth:`save`."""
         import xarray as xr
 
-        from fefreq.models.storage import model_to_json
         from fefreq.targets.storage import target_variables
 
         trailing = ("channel",) if self.dofs.ndim == 3 else ()
@@ -157,7 +156,7 @@ class MeshSolution(Saved):
             attrs={
                 "mesh_type": type(self.mesh).__name__,
                 "order": self.order,
-                "model": model_to_json(self.model),
+                "model": self.model.to_json(),
                 "mesh_given": int(self.mesh_given),
                 "result": self.result.name,
                 "stats": json.dumps(self.stats.to_dict()),
@@ -168,7 +167,6 @@ class MeshSolution(Saved):
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> MeshSolution:
         """Rebuild a solution from what :meth:`to_dataset` gave."""
-        from fefreq.models.storage import model_from_json
         from fefreq.targets.storage import target_from_dataset
 
         attrs = dataset.attrs
@@ -179,7 +177,7 @@ class MeshSolution(Saved):
             energy=dataset.energy.values,
             mesh=mesh_kinds()[attrs["mesh_type"]](dataset.mesh_points.values, dataset.mesh_cells.values),
             order=int(attrs["order"]),
-            model=model_from_json(attrs["model"]),
+            model=Model.from_json(attrs["model"]),
             target=target_from_dataset(dataset),
             result=Result[attrs["result"]],
             stats=Stats.from_dict(stats),

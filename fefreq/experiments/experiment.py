@@ -15,7 +15,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 from fefreq.experiments.checks import AnyCheck, EqualCheck, FieldCheck, HalfLifeCheck, check_models
 from fefreq.experiments.schema import ExperimentError, Section, read_toml, validated
 from fefreq.meshes.shapes import Cell
-from fefreq.models import AnyModel, Model
+from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import AnySource, Tones, located
 
@@ -127,8 +127,8 @@ class Experiment(Section):
         False, description="whether `harness validate` runs it only when it is named, or with `--all`"
     )
     target: AnySource = Field(description="what is learned")
-    model: AnyModel | None = Field(None, description="the model, if there is one")
-    models: dict[str, AnyModel] = Field(default={}, description="named models, if there are several")
+    model: Model | None = Field(None, description="the model, if there is one")
+    models: dict[str, Model] = Field(default={}, description="named models, if there are several")
     times: Annotated[
         Annotated[Times, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
         Discriminator(lambda value: "range" if isinstance(value, (dict, Times)) else "list"),

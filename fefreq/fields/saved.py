@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from fefreq.support.families import MissingKindError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -152,6 +154,8 @@ def load(path: str | Path) -> Any:
         )
     try:
         return kind.from_dataset(dataset)
+    except MissingKindError as error:
+        raise ValueError(f"{path} cannot be read yet: {error}") from error
     except (KeyError, AttributeError, IndexError) as error:
         raise ValueError(f"{path} is a damaged {kind.__name__} ({error} is missing or unknown)") from error
     except (ValueError, TypeError) as error:

@@ -167,7 +167,6 @@ class PointSolution(Residuals):
     def to_dataset(self) -> xr.Dataset:
         """Everything, for a file; see :meth:`save`."""
         from fefreq.dynamics.storage import dynamics_to_json
-        from fefreq.models.storage import model_to_json
 
         dataset = super().to_dataset()
         dims = dataset.residual.dims[1:]
@@ -178,7 +177,7 @@ class PointSolution(Residuals):
             integral=(dims, np.ascontiguousarray(self.integrals)),
             error_estimate=("time", self.stats.error_estimate),
         ).assign_attrs(
-            model=model_to_json(self.model),
+            model=self.model.to_json(),
             dynamics=dynamics_to_json(self.dynamics),
             result=self.result.name,
             stats=json.dumps(self.stats.to_dict()),
@@ -187,7 +186,6 @@ class PointSolution(Residuals):
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> PointSolution:
         """Rebuild a solution from what :meth:`to_dataset` gave."""
-        from fefreq.models.storage import model_from_json
         from fefreq.targets.storage import target_from_dataset
 
         attrs = dataset.attrs
@@ -197,7 +195,7 @@ class PointSolution(Residuals):
             times=dataset.time.values,
             members=dataset.residual.values[None],
             integrals=dataset.integral.values,
-            model=model_from_json(attrs["model"]),
+            model=Model.from_json(attrs["model"]),
             target=target_from_dataset(dataset),
             dynamics=dynamics,
             steps=dataset.steps.values if counted else dynamics.evolution(dataset.time.values).steps,

@@ -1,17 +1,11 @@
 """Models: what gradient descent on one architecture does to the error, at infinite width."""
 
-from typing import Annotated
-
 from fefreq.models.deep_fourier_features import DeepFourierFeatures
 from fefreq.models.fourier_features import FourierFeatures
 from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates
 from fefreq.models.multi_scale_sine import MultiScaleSine
-from fefreq.support.schema import ByKind
-
-AnyModel = Annotated[FourierFeatures | MultiScaleSine | DeepFourierFeatures, ByKind()]
 
 __all__ = [
-    "AnyModel",
     "Coefficients",
     "DeepFourierFeatures",
     "FourierFeatures",

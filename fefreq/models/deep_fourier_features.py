@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.densities import AnyDensity, Density
+from fefreq.densities.base import Density
 from fefreq.models.dual_activations import (
     AnyActivation,
     NamedActivation,
@@ -39,7 +39,7 @@ from fefreq.models.dual_activations import (
     require_activation,
 )
 from fefreq.models.kernel_spectrum import KernelSpectrum
-from fefreq.models.model import Coefficients, KernelTerm, Model, Parity
+from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, require_density
 from fefreq.support.arrays import FloatArray, as_points
 
 
@@ -74,16 +74,13 @@ class DeepFourierFeatures(Model):
     3.0
     """
 
-    density: AnyDensity
+    density: Density
     hidden_layers: int
     activation: Annotated[AnyActivation, NamedActivation()] = "relu"
     kind: Literal["deep-fourier-features"] = field(default="deep-fourier-features", kw_only=True, repr=False)
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
     def __post_init__(self) -> None:
-        if not isinstance(self.density, Density):
-            raise TypeError(f"density must be a density such as fefreq.Gaussian(2.0), not {self.density!r}")
+        require_density(self.density)
         if isinstance(self.hidden_layers, bool) or not isinstance(self.hidden_layers, (int, np.integer)):
             raise TypeError(f"hidden_layers must be an integer, not {self.hidden_layers!r}")
         if self.hidden_layers < 0:

@@ -17,13 +17,22 @@ diffuse between neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.densities import AnyDensity
-from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates, require_output_std
+from fefreq.densities.base import Density
+from fefreq.models.model import (
+    Coefficients,
+    KernelTerm,
+    Model,
+    Parity,
+    Rates,
+    require_density,
+    require_output_std,
+    require_rates,
+)
 from fefreq.support.arrays import as_points
 
 
@@ -42,6 +51,8 @@ class FourierFeatures(Model):
 
     Raises
     ------
+    TypeError
+        If the density is none, the rates are none, or ``output_std`` is no number.
     ValueError
         If ``output_std`` is negative or nothing can be learned with these rates.
 
@@ -54,15 +65,15 @@ class FourierFeatures(Model):
     [1.0, 0.607]
     """
 
-    density: AnyDensity
+    density: Density
     output_std: float = 1.0
     rates: Rates = field(default_factory=Rates)
     kind: Literal["fourier-features"] = field(default="fourier-features", kw_only=True, repr=False)
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
     def __post_init__(self) -> None:
+        require_density(self.density)
         require_output_std(self.output_std)
+        require_rates(self.rates)
         if self.rates.output == 0 and self.rates.frequency * self.output_std == 0:
             raise ValueError(
                 "nothing is trained: give rates.output, or rates.frequency with output_std, above 0"

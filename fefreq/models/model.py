@@ -14,7 +14,7 @@ kernels of this package are sums of :class:`KernelTerm`, and that is what makes 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -22,8 +22,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.densities import AnyDensity
-from fefreq.support.arrays import FloatArray, as_points
+from fefreq.densities.base import Density
+from fefreq.support.arrays import FloatArray, as_points, real_number
+from fefreq.support.families import Family, require_member
 from fefreq.targets.target import Target
 
 Parity = Literal["even", "odd"]
@@ -42,6 +43,8 @@ class Rates:
 
     Raises
     ------
+    TypeError
+        If a factor is no number.
     ValueError
         If a factor is negative or not finite, or if all are zero.
     """
@@ -54,7 +57,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for name in ("output", "frequency", "bias"):
-            value = getattr(self, name)
+            value = real_number(getattr(self, name), f"the {name} rate")
             if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"the {name} rate must be finite and at least 0, not {value}")
         if self.output == self.frequency == self.bias == 0:
@@ -95,10 +98,23 @@ class KernelTerm:
     reflected: bool = False
 
 
-class Model(ABC):
-    """A network architecture with its initialisation and block rates, at infinite width."""
+class Model(Family):
+    """A network architecture with its initialisation and block rates, at infinite width.
 
-    density: AnyDensity
+    A model of your own is a frozen dataclass that derives from this class, has a field ``density``, and gives
+    :meth:`coefficients` and :meth:`kernel_terms`; where the frequencies that it reaches are not those of the density,
+    :meth:`radius`, :attr:`support_box` and :attr:`breakpoints` say so. :func:`fefreq.testing.check_model` tests
+    that the two describe the same network. It can be saved and loaded, see :mod:`fefreq.support.families`.
+
+    Attributes
+    ----------
+    density : Density
+        How the frequencies of the first layer are drawn.
+    parity_dependent : bool
+        Whether even and odd part of the error have coefficients of their own.
+    """
+
+    density: Density
     parity_dependent: ClassVar[bool] = False
 
     @property
@@ -147,21 +163,51 @@ def require_output_std(output_std: float) -> None:
 
     Raises
     ------
+    TypeError
+        If it is no number.
     ValueError
         If it is negative or not finite.
     """
-    if not (np.isfinite(output_std) and output_std >= 0):
+    if not (np.isfinite(real_number(output_std, "output_std")) and output_std >= 0):
         raise ValueError(f"output_std must be finite and at least 0, not {output_std}")
 
 
-def require_same_dimension(model: Model, target: Target) -> None:
-    """Insist that model and target live in the same space.
+def require_density(density: object) -> None:
+    """Insist that the frequencies of a model are drawn from a density.
 
     Raises
     ------
-    ValueError
-        If they do not.
+    TypeError
+        If they are not.
     """
+    require_member(density, Density, "density", "fefreq.Gaussian(scale=2.0)")
+
+
+def require_rates(rates: object) -> None:
+    """Insist on block learning rates.
+
+    Raises
+    ------
+    TypeError
+        If they are something else.
+    """
+    if not isinstance(rates, Rates):
+        raise TypeError(f"rates must be Rates such as fefreq.Rates(frequency=0.0), not {rates!r}")
+
+
+def require_same_dimension(model: Model, target: Target) -> None:
+    """Insist that model and target are what they should be and live in the same space.
+
+    Raises
+    ------
+    TypeError
+        If the model is no :class:`Model` or the target no :class:`fefreq.Target`.
+    ValueError
+        If they do not live in the same space.
+    """
+    require_member(model, Model, "model", "fefreq.FourierFeatures(fefreq.Gaussian(scale=2.0))")
+    if not isinstance(target, Target):
+        raise TypeError(f"target must be a fefreq.Target, not {target!r}")
     if model.dim != target.dim:
         raise ValueError(
             f"the density has dimension {model.dim} but the target has {target.dim}: "

@@ -20,15 +20,26 @@ Every scale widens the support of both: that is how more scales reduce the spect
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.densities import AnyDensity, Gaussian
-from fefreq.models.model import Coefficients, KernelTerm, Model, Parity, Rates, require_output_std
-from fefreq.support.arrays import FloatArray, as_points
+from fefreq.densities.base import Density
+from fefreq.densities.gaussian import Gaussian
+from fefreq.models.model import (
+    Coefficients,
+    KernelTerm,
+    Model,
+    Parity,
+    Rates,
+    require_density,
+    require_output_std,
+    require_rates,
+)
+from fefreq.support.arrays import FloatArray, as_points, real_number
 
 BiasLaw = Literal["zero", "normal", "uniform"]
 
@@ -57,6 +68,8 @@ class MultiScaleSine(Model):
 
     Raises
     ------
+    TypeError
+        If the density is none, the rates are none, or a number is none.
     ValueError
         If scales are missing, not positive or repeated, the bias law is unknown or does not go with
         ``bias_std``, or nothing would be trained.
@@ -71,7 +84,7 @@ class MultiScaleSine(Model):
     True
     """
 
-    density: AnyDensity
+    density: Density
     scales: tuple[float, ...]
     output_std: float = 1.0
     bias: BiasLaw = "zero"
@@ -81,10 +94,14 @@ class MultiScaleSine(Model):
     kind: Literal["multi-scale-sine"] = field(default="multi-scale-sine", kw_only=True, repr=False)
 
     parity_dependent: ClassVar[bool] = True
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        require_density(self.density)
+        require_rates(self.rates)
+        given: object = self.scales
+        if not isinstance(given, Iterable) or isinstance(given, str):
+            raise TypeError(f"scales must be several numbers such as (1, 2, 4), not {given!r}")
+        object.__setattr__(self, "scales", tuple(real_number(scale, "a scale") for scale in self.scales))
         if not self.scales:
             raise ValueError("a multi-scale network needs at least one scale")
         for scale in self.scales:
@@ -97,14 +114,14 @@ class MultiScaleSine(Model):
                 f"there is no bias law {self.bias!r}; there are 'zero', 'normal' and 'uniform', for which the mean "
                 "of sin 2b is 0, as the decoupling of even and odd part needs"
             )
-        if not (np.isfinite(self.bias_std) and self.bias_std >= 0):
+        if not (np.isfinite(real_number(self.bias_std, "bias_std")) and self.bias_std >= 0):
             raise ValueError(f"bias_std must be finite and at least 0, not {self.bias_std}")
         if (self.bias == "normal") != (self.bias_std > 0):
             raise ValueError(
                 f"bias_std = {self.bias_std:g} does not go with bias = {self.bias!r}: "
                 "normal biases need bias_std above 0, the other laws have none"
             )
-        if not np.isfinite(self.prefactor_power):
+        if not np.isfinite(real_number(self.prefactor_power, "prefactor_power")):
             raise ValueError(f"prefactor_power must be finite, not {self.prefactor_power}")
         require_output_std(self.output_std)
         if self.rates.output == 0 and self.output_std == 0:

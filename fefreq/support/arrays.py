@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -57,6 +59,19 @@ def real_array(x: ArrayLike, name: str) -> FloatArray:
     if bad:
         raise ValueError(f"{name} must be finite, but {bad} of {array.size} entries are NaN or infinite")
     return array
+
+
+def real_number(x: object, name: str) -> float:
+    """Return ``x`` as a float and insist that it is a real number.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(x, bool) or not isinstance(x, Real):
+        raise TypeError(f"{name} must be a number, not {x!r}")
+    return float(x)
 
 
 def read_only(array: FloatArray) -> FloatArray:

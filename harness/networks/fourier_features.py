@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from fefreq.support.arrays import FloatArray
 from harness.networks.spec import (
     Activation,
@@ -64,7 +64,7 @@ class DeepFourierFeatureNetwork(ModuleSpec):
         If a size, a standard deviation or a name is impossible.
     """
 
-    density: AnyDensity
+    density: Density
     width: int
     hidden_layers: int = 3
     activation: Activation = "relu"

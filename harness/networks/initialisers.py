@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fefreq.densities import Density
+from fefreq.densities.base import Density
 
 
 def fourier_frequencies_(tensor: Tensor, density: Density, seed: int = 0, angular: bool = False) -> Tensor:

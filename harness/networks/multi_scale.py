@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from fefreq.support.arrays import FloatArray
 from harness.networks.spec import (
     Activation,
@@ -74,7 +74,7 @@ class MultiScaleNetwork(ModuleSpec):
         If scales are missing, not positive or repeated, or a size, a standard deviation or a name is impossible.
     """
 
-    density: AnyDensity
+    density: Density
     scales: tuple[float, ...]
     width: int
     hidden_layers: int = 1

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fefreq.models import Model
-from fefreq.models.storage import model_from_json, model_to_json
 from fefreq.support.files import write_netcdf
 from fefreq.targets.target import Grid, Target
 from harness.networks import ModuleSpec, module_from_json, module_to_json
@@ -97,7 +96,7 @@ def from_dataset(dataset: xr.Dataset) -> Run:
     data = (arrays.pop(f"target_{name}") for name in ("points", "values", "weights"))
     target = Target(*data, grid=grid)
     return Run(
-        model=module_from_json(attrs["module"]) if "module" in attrs else model_from_json(attrs["model"]),
+        model=module_from_json(attrs["module"]) if "module" in attrs else Model.from_json(attrs["model"]),
         target=target,
         times=dataset.time.values,
         width=int(attrs["width"]),
@@ -114,4 +113,4 @@ def network_attributes(model: Model | ModuleSpec) -> dict[str, str]:
     """What was trained, as text."""
     if isinstance(model, ModuleSpec):
         return {"module": module_to_json(model)}
-    return {"model": model_to_json(model)}
+    return {"model": model.to_json()}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from fefreq.densities import AnyDensity
+    from fefreq.densities.base import Density
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class Recommendation(Saved):
         return best_choice(self.table)
 
     @property
-    def density(self) -> AnyDensity:
+    def density(self) -> Density:
         """The density of the best choice."""
-        density: AnyDensity = self.prediction.model.density
+        density: Density = self.prediction.model.density
         return density
 
     @property

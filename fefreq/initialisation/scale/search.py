@@ -25,8 +25,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fefreq.densities import AnyDensity, Density, Gaussian, Laplace, LogUniform, StudentT, Uniform
-from fefreq.densities.base import positive
+from fefreq.densities.base import Density, positive
+from fefreq.densities.gaussian import Gaussian
+from fefreq.densities.laplace import Laplace
+from fefreq.densities.log_uniform import LogUniform
+from fefreq.densities.student_t import StudentT
+from fefreq.densities.uniform import Uniform
 from fefreq.fields.times import check_times
 from fefreq.initialisation.scale.recommendation import Recommendation
 from fefreq.initialisation.scale.table import Trial, best_choice, tabulated
@@ -37,7 +41,7 @@ from fefreq.support.arrays import FloatArray, real_array
 from fefreq.targets.split import DEFAULT_SHARE, DataSplit, Holdout, split_grid, split_points
 from fefreq.targets.target import Bounds
 
-Family = Callable[[float, int], AnyDensity]
+Family = Callable[[float, int], Density]
 Progress = Callable[[int, int], None]
 
 MULTIPLES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # cycles per longest side, by default
@@ -218,7 +222,7 @@ def _checked(name: str, make: Family) -> Family:
             f"family {name!r} must be a function of scale and dimension such as fefreq.Gaussian, not {make!r}"
         )
 
-    def made(scale: float, dim: int) -> AnyDensity:
+    def made(scale: float, dim: int) -> Density:
         density = make(scale, dim)
         if not isinstance(density, Density):
             raise TypeError(
@@ -244,7 +248,7 @@ def _default_scales(families: Mapping[str, Family], longest: float, split: DataS
     return fine or wanted[:1]
 
 
-def _aliases(density: AnyDensity, split: DataSplit) -> bool:
+def _aliases(density: Density, split: DataSplit) -> bool:
     return density.radius(0.5) > split.resolution
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fefreq import Gaussian, Laplace, LogUniform, Uniform
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from fefreq.support.arrays import FloatArray
 
 Family = Literal["gaussian", "uniform", "log-uniform", "laplace"]
@@ -44,7 +44,7 @@ def power_law_signals(points: int, exponent: float, count: int, rng: np.random.G
     return np.asarray(values / np.sqrt(np.mean(values**2, axis=0)))
 
 
-def density_of(family: Family, scale: float, lowest: float) -> AnyDensity:
+def density_of(family: Family, scale: float, lowest: float) -> Density:
     """The density of a family whose frequencies have a given standard deviation.
 
     Parameters
@@ -62,7 +62,7 @@ def density_of(family: Family, scale: float, lowest: float) -> AnyDensity:
     >>> round(float(variance), 9)
     64.0
     """
-    made: dict[Family, Callable[[], AnyDensity]] = {
+    made: dict[Family, Callable[[], Density]] = {
         "gaussian": lambda: Gaussian(scale),
         "uniform": lambda: Uniform(np.sqrt(3.0) * scale),
         "laplace": lambda: Laplace(scale / np.sqrt(2.0)),

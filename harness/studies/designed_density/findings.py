@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from fefreq import DensityDesign, Gaussian, Uniform
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from harness.studies.comparison.outcome import Verdict
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.studies.designed_density.study import DesignedDensity
 
 SOURCES = {"pde": "diffusion equation", "kernel": "kernel flow", "network": "networks"}
-FAMILIES: dict[str, Callable[[float], AnyDensity]] = {"gaussian": Gaussian, "uniform": Uniform}
+FAMILIES: dict[str, Callable[[float], Density]] = {"gaussian": Gaussian, "uniform": Uniform}
 DENSITIES = ("designed", *FAMILIES)
 
 
@@ -58,7 +58,7 @@ class Findings:
         )
         return ratio
 
-    def densities(self, exponent: float) -> dict[str, AnyDensity]:
+    def densities(self, exponent: float) -> dict[str, Density]:
         """The densities that are compared for an exponent, the usual ones at their best scales by the kernel flow."""
         scales = self.data.scale.sel(source="kernel", exponent=exponent)
         usual = {name: made(float(scales.sel(density=name))) for name, made in FAMILIES.items()}

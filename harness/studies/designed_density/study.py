@@ -31,7 +31,7 @@ from fefreq import (
     design_density,
     largest_rate,
 )
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from fefreq.experiments.schema import Section as Keys
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress
@@ -134,7 +134,7 @@ class DesignedDensity(Study):
 
         return Target.from_function(signal, [(-1, 1)], self.samples)
 
-    def model(self, density: AnyDensity) -> FourierFeatures:
+    def model(self, density: Density) -> FourierFeatures:
         """The network with frequencies from a density."""
         return FourierFeatures(density, self.output_std, self.rates)
 
@@ -233,7 +233,7 @@ class DesignedDensity(Study):
     def _predicted(
         self,
         targets: dict[float, Target],
-        densities: dict[float, dict[str, AnyDensity]],
+        densities: dict[float, dict[str, Density]],
         scales: xr.DataArray,
         progress: Progress,
     ) -> xr.Dataset:
@@ -270,7 +270,7 @@ class DesignedDensity(Study):
         self,
         data: xr.Dataset,
         targets: dict[float, Target],
-        densities: dict[float, dict[str, AnyDensity]],
+        densities: dict[float, dict[str, Density]],
         training: DesignTraining,
         progress: Progress,
         checkpoints: Checkpoints | None,

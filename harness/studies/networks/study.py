@@ -24,7 +24,7 @@ from fefreq.experiments.experiment import Diffusion, Frequencies, Times
 from fefreq.experiments.schema import Section as Keys
 from fefreq.fields.error_field import ErrorField
 from fefreq.fields.times import check_times
-from fefreq.models import AnyModel, Model
+from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import AnySource, Tones, located
 from fefreq.targets.target import Target
@@ -124,7 +124,7 @@ class NetworkStudy(Study):
     kind: Literal["networks"]
     target: AnySource = Field(description="what is learned")
     networks: dict[str, AnyModule] = Field(min_length=1, description="the networks, each under a name")
-    predictions: dict[str, AnyModel] = Field(
+    predictions: dict[str, Model] = Field(
         default={},
         description="infinitely wide networks that networks of the same name are held against; "
         "for full-batch descent only",

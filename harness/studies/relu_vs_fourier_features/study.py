@@ -20,7 +20,7 @@ from fefreq.diffusion.problem import FrequencyDiffusion
 from fefreq.experiments.experiment import Times, Training
 from fefreq.experiments.schema import Section as Keys
 from fefreq.fields.error_field import ErrorField
-from fefreq.models import AnyModel
+from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import Tones
 from fefreq.targets.target import Target
@@ -152,7 +152,7 @@ class ReluVsFourierFeatures(Study):
     )
     descent: ReluDescent = Field(description="how the ReLU networks are trained")
     pairs: PairSampling = Field(PairSampling(), description="which pairs of samples are compared")
-    model: AnyModel = Field(description="the two-layer model that is predicted and trained")
+    model: Model = Field(description="the two-layer model that is predicted and trained")
     training: Training = Field(description="how the networks of the model are trained")
     checks: tuple[AnyBiasCheck, ...] = Field((), description="what `harness validate` insists on")
 

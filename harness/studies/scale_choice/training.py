@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fefreq.densities import AnyDensity
+from fefreq.densities.base import Density
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.split import DataSplit
 
@@ -42,7 +42,7 @@ class Network:
         Of frequencies, parameters and the order of the samples.
     """
 
-    density: AnyDensity
+    density: Density
     drawn: int
     hidden_layers: int
     width: int

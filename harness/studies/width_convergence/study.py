@@ -27,7 +27,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from fefreq import GradientDescent, KernelFlow
 from fefreq.experiments.experiment import Times
 from fefreq.experiments.schema import Section as Keys
-from fefreq.models import AnyModel
+from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress, watch
 from fefreq.targets.signals import AnySource, located
@@ -75,7 +75,7 @@ class WidthConvergence(Study):
 
     kind: Literal["width-convergence"]
     target: Annotated[AnySource, Field(discriminator="kind")] = Field(description="what is learned")
-    model: AnyModel = Field(description="what learns it; two layers, with an antisymmetric start")
+    model: Model = Field(description="what learns it; two layers, with an antisymmetric start")
     times: Times = Field(
         description="training times; linear, so that every learning rate fits into the way from each to the next"
     )
