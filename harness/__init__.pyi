@@ -2,8 +2,8 @@
 from .comparison.compare import compare as compare
 from .comparison.split import error_split as error_split
 from .networks.initialisers import fourier_frequencies_ as fourier_frequencies_
-from .studies.comparison.pipeline import run_experiment as run_experiment
-from .studies.comparison.results import write_outcome as write_outcome
+from .studies.comparison.study import run_experiment as run_experiment
+from .studies.study import write_outcome as write_outcome
 from .sweeps.run import sweep as sweep
 from .training.checkpoints import Checkpoints as Checkpoints
 from .training.module_training import train_module as train_module

@@ -14,8 +14,10 @@ import typer
 
 import fefreq.experiments.commands
 import harness.commands.app
-from fefreq.experiments.experiment import Experiment, read_experiment
+from fefreq.experiments.experiment import read_experiment
 from harness.experiments import preset_names, preset_path
+from harness.studies.comparison.study import Comparison
+from harness.studies.files import read_file
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -68,8 +70,9 @@ def test_files_on_the_page_are_valid_experiments_and_the_first_shows_every_secti
     for content in files:
         path = tmp_path / "experiment.toml"
         path.write_text(content, encoding="utf-8")
+        read_file(path)
         read_experiment(path)
-    assert set(tomllib.loads(files[0])) == set(Experiment.model_fields) - {"model"}
+    assert set(tomllib.loads(files[0])) == set(Comparison.model_fields) - {"model", "kind"}
 
 
 # Names
@@ -147,7 +150,7 @@ def test_every_preset_is_on_the_page_with_its_file():
 
 def test_every_kind_of_check_is_said_to_be_measured_somehow():
     text = (DOCS / "validation.md").read_text(encoding="utf-8")
-    for table in experiment_keys.kinds("Experiment", "checks"):
+    for table in experiment_keys.kinds("Comparison", "checks"):
         assert f"`{table.kind}`\n: " in text
 
 

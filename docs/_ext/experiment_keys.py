@@ -3,7 +3,7 @@
 A page asks for tables with comments of three forms, each in a line of its own:
 
 - ``<!-- keys of Times -->``: the keys of one class of the schema;
-- ``<!-- kinds of Experiment.target -->``: a section for every kind of table that a key may hold;
+- ``<!-- kinds of Comparison.target -->``: a section for every kind of table that a key may hold;
 - ``<!-- studies -->``: a section for every kind of study, with all tables that only studies have.
 
 Types, defaults and limits are those of the JSON schema. The meaning of a key is its description there, or what
@@ -21,9 +21,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from fefreq.experiments.experiment import Experiment
 from fefreq.experiments.schema import Section
-from harness.studies import study_kind, study_kinds
+from harness.studies import DEFAULT, study_kind, study_kinds
 
 Schema = dict[str, Any]
 
@@ -68,7 +67,7 @@ def tables() -> dict[str, Table]:
 def kinds(class_name: str, key: str) -> list[Table]:
     """Classes that a key of a class may hold.
 
-    >>> "tones" in [table.kind for table in kinds("Experiment", "target")]
+    >>> "tones" in [table.kind for table in kinds("Comparison", "target")]
     True
     """
     return [tables()[name] for name in _references(_definitions()[class_name]["properties"][key])]
@@ -87,9 +86,11 @@ def expand(page: str) -> str:
 
 
 def _studies() -> str:
-    shown = set(_schema_of(Experiment))
+    shown = set(_schema_of(study_kind(DEFAULT)))
     sections = []
     for kind in study_kinds():
+        if kind == DEFAULT:
+            continue
         study = study_kind(kind)
         table = tables()[study.__name__]
         sections.append(
@@ -125,7 +126,7 @@ def as_markdown(table: Table) -> str:
 @cache
 def _definitions() -> dict[str, Schema]:
     found: dict[str, Schema] = {}
-    for table in (Experiment, *map(study_kind, study_kinds())):
+    for table in map(study_kind, study_kinds()):
         for name, schema in _schema_of(table).items():
             if found.setdefault(name, schema) != schema:
                 raise ValueError(f"two different tables of the schema are called {name}: rename one")

@@ -1,18 +1,18 @@
-"""Experiment files: what is learned, by which model, until when, and what must come out.
+"""Experiment files: what is learned, by which model, until when.
 
 An experiment is a TOML file, validated against the classes below; unknown keys, wrong types and impossible
-values are named by their path. Nothing in a file is ever evaluated as code.
+values are named by their path. Nothing in a file is ever evaluated as code. The keys :data:`OF_THE_HARNESS` are read
+by ``harness`` alone.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 
-from fefreq.experiments.checks import AnyCheck, EqualCheck, FieldCheck, HalfLifeCheck, check_models
 from fefreq.experiments.schema import ExperimentError, Section, read_toml, validated
 from fefreq.meshes.shapes import Cell
 from fefreq.models import Model
@@ -22,6 +22,10 @@ from fefreq.targets.signals import AnySource, Tones, located
 if TYPE_CHECKING:
     from fefreq.diffusion.problem import FrequencyDiffusion
     from fefreq.targets.target import Target
+
+
+# Keys of the same file that ``harness`` reads and validates, and predictions do not depend on.
+OF_THE_HARNESS = ("training", "checks", "on_request")
 
 
 class Times(Section):
@@ -82,28 +86,10 @@ class Diffusion(Section):
         )
 
 
-class Training(Section):
-    """How the networks are trained."""
+class Flow(Section):
+    """How the kernel flow is solved."""
 
-    width: Annotated[
-        Annotated[PositiveInt, Tag("number")] | Annotated[dict[str, PositiveInt], Tag("table")],
-        Discriminator(lambda value: "table" if isinstance(value, dict) else "number"),
-    ] = Field(
-        description="number of neurons (of each sub-network, if there are several), or a table of them by model"
-    )
-    learning_rate: PositiveFloat | None = Field(
-        None, description="size of a step; by default a tenth of the stability limit"
-    )
-    seeds: PositiveInt = Field(1, description="number of networks, each from an initialisation of its own")
-    seed: int = Field(0, ge=0, description="where the random numbers of all networks begin")
-    start: Literal["antisymmetric", "plain"] = Field(
-        "antisymmetric", description="whether the initial output is exactly zero or a random function"
-    )
-    precision: Literal["float64", "float32"] = Field("float64", description="of parameters and gradients")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the dense path computes")
-    method: Literal["auto", "dense", "transform"] = Field(
-        "auto", description="matrix products, fast transforms, or whichever is faster"
-    )
+    rtol: float = Field(1e-6, ge=1e-12, lt=1, description="relative error at every time")
 
 
 class Frequencies(Section):
@@ -119,13 +105,10 @@ class Frequencies(Section):
 
 
 class Experiment(Section):
-    """One experiment: a target, one or several models, times, and what must come out."""
+    """One experiment: a target, one or several models, and times."""
 
     title: str = Field(description="heading of the report")
     question: str = Field("", description="what the experiment answers, in a sentence or two")
-    on_request: bool = Field(
-        False, description="whether `harness validate` runs it only when it is named, or with `--all`"
-    )
     target: AnySource = Field(description="what is learned")
     model: Model | None = Field(None, description="the model, if there is one")
     models: dict[str, Model] = Field(default={}, description="named models, if there are several")
@@ -134,11 +117,10 @@ class Experiment(Section):
         Discriminator(lambda value: "range" if isinstance(value, (dict, Times)) else "list"),
     ] = Field(description="training times, as a list or a range")
     pde: Diffusion = Diffusion()
-    training: Training | None = Field(None, description="needed by the harness, not by `fefreq solve`")
+    kernel: Flow = Flow()
     frequencies: Frequencies = Frequencies()
-    checks: tuple[AnyCheck, ...] = Field((), description="what `harness validate` insists on")
 
-    def located(self, folder: Path) -> Experiment:
+    def located(self, folder: Path) -> Self:
         """The same experiment with relative paths resolved against the folder of its file."""
         return self.model_copy(update={"target": located(self.target, folder)})
 
@@ -155,47 +137,10 @@ class Experiment(Section):
                 raise ValueError(f"the model name {name!r} may hold letters, digits, '-' and '_' only")
         if not self.time_values()[-1] > 0:
             raise ValueError("times must go beyond 0, where nothing has happened yet")
-        for number, check in enumerate(self.checks):
-            self._require_meaning(check, f"checks.{number}")
-        named = [name for check in self.checks for name in check_models(check)]
-        if self.training is not None and isinstance(self.training.width, dict):
-            named += list(self.training.width)
-            for name in self.named_models():
-                if name not in self.training.width:
-                    raise ValueError(f"training.width has no entry for the model {name!r}")
-        for name in named:
-            if name not in self.named_models():
-                known = ", ".join(self.named_models())
-                raise ValueError(f"the model {name!r} is named, but there is only {known}")
         return self
 
-    def _require_meaning(self, check: AnyCheck, path: str) -> None:
-        """Refuse a check that could only fail or only pass, before anything is computed."""
-        sources = {getattr(check, name) for name in ("source", "reference") if hasattr(check, name)}
-        if self.training is None and sources & {"network", "descent"}:
-            raise ValueError(f"{path}: there is no network to look at without a [training] section")
-        if hasattr(check, "reference") and len(sources) == 1:
-            raise ValueError(f"{path}: a source agrees with itself; source and reference must differ")
-        if isinstance(check, FieldCheck) and check.each_seed is not None:
-            if check.source != "network":
-                raise ValueError(f"{path}: each_seed is for the source network, not for {check.source}")
-            if self.training is not None and self.training.start == "plain":
-                raise ValueError(
-                    f"{path}: with a plain start every seed has an error of its own; leave out each_seed"
-                )
-        tones = self._tone_count()
-        for name in ("sooner", "later", "tone"):
-            index = getattr(check, name, None)
-            if isinstance(index, int) and index >= tones:
-                raise ValueError(
-                    f"{path}.{name}: there is no tone {index}; there are {tones}, counted from 0"
-                )
-        if isinstance(check, EqualCheck) and tones < 2:
-            raise ValueError(f"{path}: it takes two tones to be learned together, but there are {tones}")
-        if isinstance(check, HalfLifeCheck) and tones == 0:
-            raise ValueError(f"{path}: there are no tones; list them in frequencies.tones")
-
-    def _tone_count(self) -> int:
+    def tone_count(self) -> int:
+        """Number of frequencies whose half-lives are of interest."""
         if self.frequencies.tones is not None:
             return len(self.frequencies.tones)
         return len(self.target.frequencies) if isinstance(self.target, Tones) else 0
@@ -266,4 +211,5 @@ def read_experiment(path: str | Path) -> Experiment:
         raise ExperimentError(
             f"{path} is a study (kind = {content['kind']!r}) and no prediction alone: carry it out with `harness run`"
         )
-    return validated(Experiment, content, path).located(Path(path).parent)
+    own = {key: value for key, value in content.items() if key not in OF_THE_HARNESS}
+    return validated(Experiment, own, path).located(Path(path).parent)

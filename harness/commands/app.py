@@ -18,7 +18,7 @@ from harness.experiments import is_quick, preset_names, preset_path
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.studies.comparison.outcome import Verdict
+    from harness.comparison.verdicts import Verdict
 
 app = typer.Typer(
     name="harness",
@@ -94,8 +94,7 @@ def validate(
     """Run presets and judge them by their tolerances; exit status 1 if any check fails."""
     with one_sentence("harness"):
         from fefreq.support.progress import RichProgress
-        from harness.studies import StudyResult
-        from harness.studies.comparison.outcome import Outcome, Verdict
+        from harness.comparison.verdicts import Verdict
         from harness.studies.files import carry_out, read_file
 
         chosen = names or [name for name in preset_names() if everything or is_quick(name)]
@@ -106,7 +105,6 @@ def validate(
         verdicts: dict[str, Sequence[Verdict]] = {}
         for name, described in files.items():
             start = time.perf_counter()
-            outcome: Outcome | StudyResult
             try:
                 outcome = carry_out(described, RichProgress())
             except ArithmeticError as error:  # one experiment that fails leaves the others their verdicts

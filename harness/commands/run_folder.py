@@ -10,7 +10,6 @@ them is moved. What it does not vouch for is somebody else's, and nothing of tha
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from typing import Any
 from fefreq.experiments.console import check_fresh
 from fefreq.experiments.schema import Section
 from fefreq.support.files import sync
-from fefreq.targets.signals import File
+from harness.studies.frame import digest_of_files
 from harness.training.checkpoint_files import difference, failure_told, write_synced
 from harness.training.checkpoints import FORMAT, LABEL, Checkpoints
 from harness.training.folder_lock import LOCK, Lock
@@ -81,7 +80,7 @@ class RunFolder:
         lock = Lock(folder)
         here: dict[str, Any] = {
             "experiment": described.model_dump(mode="json", exclude_none=True),
-            "data": _data_digest(described),
+            "data": digest_of_files(described),
         }
         if resume and (path / MANIFEST).is_file():
             manifest = _read(path / MANIFEST)
@@ -162,16 +161,6 @@ class RunFolder:
                 sync(self.path)
             _remove(folder)
         return self.path / report.name
-
-
-def _data_digest(described: Section) -> str:
-    source = getattr(described, "target", None)
-    if not isinstance(source, File):
-        return ""
-    try:
-        return hashlib.sha256(source.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ValueError(f"cannot read {source.path}: {error.strerror}") from error
 
 
 def _require_same(there: dict[str, Any], here: dict[str, Any], path: Path) -> None:

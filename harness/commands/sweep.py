@@ -11,13 +11,12 @@ import typer
 from fefreq.experiments.console import one_sentence
 
 if TYPE_CHECKING:
-    from fefreq.experiments.experiment import Experiment
     from harness.sweeps import Swept
     from harness.sweeps.cells import Cell
 
 
 def sweep(
-    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML), or the name of a preset")],
+    experiment: Annotated[Path, typer.Argument(help="file of a study (TOML), or the name of a preset")],
     over: Annotated[
         list[str],
         typer.Option(
@@ -37,17 +36,18 @@ def sweep(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the cells and compute nothing")] = False,
 ) -> None:
-    """Carry out an experiment for every combination of some values; exit status 1 if any cell fails.
+    """Carry out a study for every combination of some values; exit status 1 if any cell fails.
 
     Finished cells are kept: the same command again computes those that are missing.
     """
     with one_sentence("harness"):
         from fefreq.support.progress import RichProgress
+        from harness.studies.files import find, read_file
         from harness.sweeps.cells import absolute, make_cells
         from harness.sweeps.folders import is_sweep
         from harness.sweeps.run import carry_out
 
-        axes, base = _axes(over), _read(experiment)
+        axes, base = _axes(over), read_file(find(experiment))
         if dry_run:
             _print_cells(make_cells(absolute(base), axes, seeds))
             return
@@ -68,18 +68,6 @@ def sweep(
         _print_result(swept)
         if swept.failed:
             raise SystemExit(1)
-
-
-def _read(name: Path) -> Experiment:
-    from harness.studies import Study
-    from harness.studies.files import find, read_file
-
-    described = read_file(find(name))
-    if isinstance(described, Study):
-        raise ValueError(
-            f"{name} is a study, which is no single experiment: sweep over a file without a key kind"
-        )
-    return described
 
 
 def _axes(arguments: list[str]) -> dict[str, list[Any]]:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from fefreq.output.plots.axes import DPI
 from fefreq.support.files import atomic, write_text
-from harness.studies.comparison.outcome import Verdict
+from harness.comparison.verdicts import Verdict
 
 LIBRARIES = ("fefreq", "numpy", "scipy", "scikit-fem", "finufft", "torch", "xarray")
 

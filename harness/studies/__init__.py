@@ -1,36 +1,33 @@
-"""Studies: experiment files of other kinds than prediction against two-layer networks.
+"""Studies: one folder a question, with its file, its work, its checks and its report.
 
-Such a file has a key ``kind`` at its top. Every study is carried out by :meth:`Study.carry_out` and leaves a
-:class:`StudyResult`: verdicts, data, pictures, and a page that shows them.
+The key ``kind`` of a file is the name of a folder; a file without it is a
+:class:`~harness.studies.comparison.study.Comparison`. Every study is carried out by :meth:`Study.carry_out` and leaves
+a :class:`StudyResult`. Imports reports, comparison, training, networks and relu.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from importlib import import_module
 
 from harness.studies.study import Study, StudyResult
 
-# Modules are loaded when a file asks for their kind.
-_HOMES: dict[str, tuple[str, str]] = {
-    "density-family": ("harness.studies.density_family.study", "DensityFamily"),
-    "designed-density": ("harness.studies.designed_density.study", "DesignedDensity"),
-    "networks": ("harness.studies.networks.study", "NetworkStudy"),
-    "relu-dynamics": ("harness.studies.relu_dynamics.study", "ReluDynamics"),
-    "relu-vs-fourier-features": ("harness.studies.relu_vs_fourier_features.study", "ReluVsFourierFeatures"),
-    "scale-choice": ("harness.studies.scale_choice.study", "ScaleChoice"),
-    "width-convergence": ("harness.studies.width_convergence.study", "WidthConvergence"),
-}
+DEFAULT = "comparison"
 
-__all__ = ["Study", "StudyResult", "study_kind", "study_kinds"]
+__all__ = ["DEFAULT", "Study", "StudyResult", "study_kind", "study_kinds"]
 
 
 def study_kinds() -> list[str]:
-    """Values that the key ``kind`` of a file may have."""
-    return list(_HOMES)
+    """Values that the key ``kind`` of a file may have: the folders of this room."""
+    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.ispkg]
 
 
 def study_kind(kind: str) -> type[Study]:
-    """The class of a kind of study."""
-    module, name = _HOMES[kind]
-    found: type[Study] = getattr(import_module(module), name)
+    """The class of a kind of study, which is loaded when it is asked for."""
+    name = f"{__name__}.{kind.replace('-', '_')}.study"
+    (found,) = (
+        thing
+        for thing in vars(import_module(name)).values()
+        if isinstance(thing, type) and issubclass(thing, Study) and thing.__module__ == name
+    )
     return found

@@ -1,4 +1,4 @@
-"""Experiment files of every kind: read, and carried out."""
+"""Files of studies: found, read, and carried out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from harness.experiments import preset_names, preset_path
 
 if TYPE_CHECKING:
-    from fefreq.experiments.experiment import Experiment
     from fefreq.support.progress import Progress
     from harness.studies import Study, StudyResult
-    from harness.studies.comparison.outcome import Outcome
     from harness.training.checkpoints import Checkpoints
 
 
-def read_file(path: str | Path) -> Experiment | Study:
-    """Read and validate an experiment file: a study if it has a key ``kind``, else an :class:`Experiment`.
+def read_file(path: str | Path) -> Study:
+    """Read and validate the file of a study, whose key ``kind`` says which.
 
     Parameters
     ----------
@@ -26,16 +24,13 @@ def read_file(path: str | Path) -> Experiment | Study:
     Raises
     ------
     ExperimentError
-        If the file is missing, is no TOML, or does not describe an experiment.
+        If the file is missing, is no TOML, or does not describe a study.
     """
-    from fefreq.experiments.experiment import Experiment
     from fefreq.experiments.schema import ExperimentError, read_toml, validated
-    from harness.studies import study_kind, study_kinds
+    from harness.studies import DEFAULT, study_kind, study_kinds
 
     content = read_toml(path)
-    kind = content.get("kind")
-    if kind is None:
-        return validated(Experiment, content, path).located(Path(path).parent)
+    kind = content.get("kind", DEFAULT)
     if kind not in study_kinds():
         raise ExperimentError(
             f"{path}: kind: there is no kind {kind!r}; there are {', '.join(map(repr, study_kinds()))}, "
@@ -62,9 +57,7 @@ def find(name: str | Path) -> Path:
     )
 
 
-def carry_out(
-    described: Experiment | Study, progress: Progress, checkpoints: Checkpoints | None = None
-) -> Outcome | StudyResult:
+def carry_out(study: Study, progress: Progress, checkpoints: Checkpoints | None = None) -> StudyResult:
     """Do what a file describes.
 
     Raises
@@ -73,11 +66,7 @@ def carry_out(
         If data, networks and settings do not go together; before any long work.
     """
     from fefreq.experiments.console import collected_warnings
-    from harness.studies import Study
-    from harness.studies.comparison.pipeline import run_experiment
 
-    if isinstance(described, Study):
-        with collected_warnings("harness"):
-            described.prepare()
-        return described.carry_out(progress, checkpoints)
-    return run_experiment(described, progress, checkpoints)
+    with collected_warnings("harness"):
+        study.prepare()
+    return study.carry_out(progress, checkpoints)

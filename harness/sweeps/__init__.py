@@ -1,7 +1,8 @@
-"""Sweeps: one experiment for every combination of some values in its file, here or on a cluster.
+"""Sweeps: one study for every combination of some values in its file, here or on a cluster.
 
->>> import tempfile, fefreq.experiments.experiment, harness
->>> experiment = fefreq.experiments.experiment.Experiment.model_validate(
+>>> import tempfile, harness
+>>> from harness.studies.comparison.study import Comparison
+>>> study = Comparison.model_validate(
 ...     {
 ...         "title": "A tone",
 ...         "target": {"kind": "tones", "bounds": [[-1, 1]], "shape": [64], "frequencies": [1], "width": 0.2},
@@ -10,7 +11,7 @@
 ...     }
 ... )
 >>> with tempfile.TemporaryDirectory() as folder:
-...     data = sweep(experiment, over={"model.density.scale": [1.0, 2.0]}, folder=folder)
+...     data = sweep(study, over={"model.density.scale": [1.0, 2.0]}, folder=folder)
 >>> data.tone_half_life.dims
 ('model.density.scale', 'model', 'source', 'tone')
 """

@@ -1,6 +1,6 @@
-"""Cells of a sweep: one experiment for every combination of the swept values, all validated before any work.
+"""Cells of a sweep: one study for every combination of the swept values, all validated before any work.
 
-A key is a path into the experiment file, such as ``training.width``; values are what the file could hold there.
+A key is a path into the file of the study, such as ``training.width``; values are what the file could hold there.
 
 >>> read_axis("training.width=64,128")
 ('training.width', [64, 128])
@@ -24,15 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from fefreq.experiments.experiment import Experiment
 from fefreq.experiments.schema import validated
-from fefreq.support.arrays import FloatArray
-from fefreq.targets.signals import File
-from fefreq.targets.target import Target
+from harness.studies import DEFAULT, Study
+from harness.studies.frame import Frame
 
 FORMAT = "harness sweep cell 1"
 # Keys that say nothing about what is computed.
 WORDS = ("title", "question", "on_request")
+# Keys that decide what the cells of a comparison share.
+FRAMING = ("target", "frequencies", "models")
 # Dimensions of a comparison, which the dataset of a sweep keeps beside the swept keys.
 TAKEN = ("model", "source", "time", "frequency", "seed", "channel", "tone")
 
@@ -41,7 +41,7 @@ Axes = dict[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One experiment of a sweep.
+    """One study of a sweep.
 
     Attributes
     ----------
@@ -49,14 +49,14 @@ class Cell:
         Index of its value on every axis.
     values : dict
         Value of every swept key.
-    experiment : Experiment
+    study : Study
     data : str
         Digest of the data that are learned, which may come from a file that changes.
     """
 
     place: tuple[int, ...]
     values: dict[str, Any]
-    experiment: Experiment
+    study: Study
     data: str
 
     @property
@@ -66,11 +66,16 @@ class Cell:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of everything that decides the result: the experiment, its data, and the version."""
-        content = {k: v for k, v in self.experiment.model_dump(mode="json").items() if k not in WORDS}
-        if isinstance(self.experiment.target, File):
-            del content["target"]["path"]  # the data count, wherever they lie
+        """Digest of everything that decides the result: the study, its data, and the version."""
+        content = {k: v for k, v in self.study.model_dump(mode="json").items() if k not in WORDS}
+        if isinstance(target := content.get("target"), dict):
+            target.pop("path", None)  # the data count, wherever they lie
         return _digest([FORMAT, version("fefreq"), content, self.data])
+
+    @property
+    def file(self) -> str:
+        """Name of the file that it leaves."""
+        return f"{getattr(self.study, 'kind', DEFAULT)}.nc"
 
     @property
     def folder(self) -> str:
@@ -102,19 +107,17 @@ def read_axis(argument: str) -> tuple[str, list[Any]]:
     return key, read["values"]
 
 
-def make_cells(
-    experiment: Experiment, over: Mapping[str, Sequence[Any]], seeds: int | None = None
-) -> list[Cell]:
+def make_cells(study: Study, over: Mapping[str, Sequence[Any]], seeds: int | None = None) -> list[Cell]:
     """All combinations of the values, the last key varying fastest.
 
     Parameters
     ----------
-    experiment : Experiment
+    study : Study
         What every cell has in common.
     over : mapping of str to sequence
         Values of every swept key.
     seeds : int, optional
-        Networks in every cell, instead of what the experiment says.
+        Networks in every cell, instead of what the file says.
 
     Raises
     ------
@@ -122,15 +125,11 @@ def make_cells(
         If a key does not exist, a value does not fit, or the cells would be compared at different times or
         frequencies.
     """
-    base = experiment.model_dump(mode="json")
+    base = study.model_dump(mode="json")
     if seeds is not None:
-        if base["training"] is None:
-            raise ValueError("there are no networks to have seeds: the experiment has no [training] section")
-        if "training.seeds" in over:
-            raise ValueError("training.seeds is swept, so give no other number of seeds")
-        base["training"]["seeds"] = seeds
-    axes = _checked_axes(base, over)
-    made: dict[str, _Frame] = {}
+        _set_seeds(base, seeds, over)
+    axes = _checked_axes(base, over, study.shares_times)
+    made: dict[str, Frame] = {}
     cells = []
     for place in np.ndindex(*(len(values) for values in axes.values())):
         values = {key: options[i] for (key, options), i in zip(axes.items(), place, strict=True)}
@@ -138,13 +137,12 @@ def make_cells(
         for key, value in values.items():
             _put(content, key, value)
         named = ", ".join(f"{key} = {text(value)}" for key, value in values.items())
-        one = validated(Experiment, content, named)
-        source = _digest([content["target"], content["frequencies"]])
+        one = validated(type(study), content, named)
+        source = _digest([content.get(key) for key in FRAMING] if study.shares_times else content)
         if source not in made:
-            made[source] = _Frame.of(one, named)
+            made[source] = _framed(one, named)
         cells.append(Cell(place, values, one, made[source].data))
     _require_one_frame(list(made.values()), axes)
-    _require_same_models(cells)
     for cell, other in itertools.pairwise(sorted(cells, key=lambda cell: cell.fingerprint)):
         if cell.fingerprint == other.fingerprint:
             raise ValueError(f"two cells are the same: {cell.label} and {other.label}; list every value once")
@@ -156,7 +154,16 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _checked_axes(base: dict[str, Any], over: Mapping[str, Sequence[Any]]) -> Axes:
+def _set_seeds(base: dict[str, Any], seeds: int, over: Mapping[str, Sequence[Any]]) -> None:
+    if "training.seeds" in over or "seeds" in over:
+        raise ValueError("the seeds are swept, so give no other number of seeds")
+    place = base if "seeds" in base else base.get("training")
+    if not isinstance(place, dict) or "seeds" not in place:
+        raise ValueError("there are no networks to have seeds: the file has no [training] section")
+    place["seeds"] = seeds
+
+
+def _checked_axes(base: dict[str, Any], over: Mapping[str, Sequence[Any]], shares_times: bool) -> Axes:
     if not over:
         raise ValueError("there is nothing to sweep: give at least one key with its values")
     axes: Axes = {}
@@ -164,12 +171,12 @@ def _checked_axes(base: dict[str, Any], over: Mapping[str, Sequence[Any]]) -> Ax
         if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or len(values) == 0:
             raise ValueError(f"{key}: give a list of values to sweep, not {values!r}")
         _require_key(base, key)
-        if key.split(".")[0] == "times":
+        if shares_times and key.split(".")[0] == "times":
             raise ValueError(
                 f"{key}: the cells of a sweep share their times, so that they can be held against one another; "
                 "run one sweep for each choice of times"
             )
-        if key in TAKEN:
+        if shares_times and key in TAKEN:
             raise ValueError(
                 f"{key}: whole models cannot be swept; name them in the file, as [{key}s.NAME], or sweep a key inside"
             )
@@ -225,34 +232,24 @@ def _put(content: Any, key: str, value: Any) -> None:
     content[int(last) if isinstance(content, list) else last] = copy.deepcopy(value)
 
 
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """Where the sources of a cell are compared, and a digest of what they learn."""
-
-    grid: FloatArray
-    tones: FloatArray
-    data: str
-
-    @classmethod
-    def of(cls, experiment: Experiment, name: str) -> _Frame:
-        from harness.studies.comparison.pipeline import frequency_grid
-
-        try:
-            target = experiment.make_target()
-            tones = experiment.tones(target.dim)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        return cls(frequency_grid(target, experiment.frequencies.half_width), tones, _data_digest(target))
+def _framed(study: Study, name: str) -> Frame:
+    try:
+        return study.frame()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
-def _require_one_frame(frames: list[_Frame], axes: Axes) -> None:
+def _require_one_frame(frames: list[Frame], axes: Axes) -> None:
     first = frames[0]
-    keys = [key for key in axes if key.split(".")[0] in ("target", "frequencies")]
+    keys = [key for key in axes if key.split(".")[0] in FRAMING]
     for frame in frames[1:]:
-        for what, one, other in (
-            ("frequencies", first.grid, frame.grid),
-            ("tones", first.tones, frame.tones),
-        ):
+        if frame.models != first.models:
+            raise ValueError(
+                f"the models are called {', '.join(frame.models)} in one cell and {', '.join(first.models)} in the "
+                "first; all cells need the same names"
+            )
+        for what, other in frame.shared.items():
+            one = first.shared[what]
             if one.shape != other.shape or not np.allclose(one, other, rtol=1e-12, atol=0):
                 raise ValueError(
                     f"{' and '.join(keys)}: the cells would be compared at different {what} ({len(one)} and "
@@ -261,28 +258,10 @@ def _require_one_frame(frames: list[_Frame], axes: Axes) -> None:
                 )
 
 
-def _require_same_models(cells: list[Cell]) -> None:
-    names = list(cells[0].experiment.named_models())
-    for cell in cells[1:]:
-        if list(cell.experiment.named_models()) != names:
-            raise ValueError(
-                f"{cell.label}: the models are called {', '.join(cell.experiment.named_models())} here and "
-                f"{', '.join(names)} in the first cell; all cells need the same names"
-            )
-
-
-def _data_digest(target: Target) -> str:
-    digest = hashlib.sha256()
-    for array in (target.points, target.values, target.weights):
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def absolute(experiment: Experiment) -> Experiment:
-    """The same experiment with an absolute path of its data, for processes that work in another folder."""
-    return experiment.located(Path.cwd())
+def absolute(study: Study) -> Study:
+    """The same study with absolute paths of its data, for processes that work in another folder."""
+    return study.located(Path.cwd())

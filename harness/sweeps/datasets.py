@@ -1,4 +1,4 @@
-"""Datasets of a sweep: of one cell, with losses and tones, and of all cells with the swept keys as dimensions."""
+"""What the cells of a sweep have found, as one dataset with the swept keys as dimensions."""
 
 from __future__ import annotations
 
@@ -8,41 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.studies.comparison.outcome import Outcome
 from harness.sweeps.cells import Cell, text
 
 # Fields are large and stay with their cells.
 KEPT_WITH_CELLS = ("error", "error_re", "error_im")
-
-
-def of_outcome(outcome: Outcome) -> xr.Dataset:
-    """What a cell has found: comparison, losses of the networks, and half-lives of the tones.
-
-    Returns
-    -------
-    xarray.Dataset
-        That of :meth:`harness.studies.comparison.outcome.Outcome.to_xarray` with ``loss`` (model, seed, time), if
-        networks were trained, and ``tone_half_life`` (model, source, tone), if there are tones.
-    """
-    data = outcome.to_xarray()
-    cases = list(outcome.cases.values())
-    runs = [case.run for case in cases if case.run is not None]
-    if runs:
-        losses = np.stack([run.losses for run in runs])
-        data["loss"] = (("model", "seed", "time"), losses, {"long_name": "½ Σ q |u|² of every network"})
-    tones = cases[0].tones
-    if tones.sizes["frequency"]:
-        lives = np.stack([case.tones.half_life.values for case in cases])
-        data["tone_half_life"] = (
-            ("model", "source", "tone"),
-            lives,
-            {"long_name": "time at which half of the error at a tone is left"},
-        )
-        axes = [str(name) for name in tones.coords if str(name).startswith("xi_")]
-        data = data.assign_coords(
-            {f"tone_{axis.removeprefix('xi_')}": ("tone", tones[axis].values) for axis in axes}
-        )
-    return data
 
 
 def without_fields(data: xr.Dataset) -> xr.Dataset:
@@ -74,6 +43,7 @@ def gather(
             options[axis][cell.place[axis]] = cell.values[key]
     coords = {key: coordinate(values) for key, values in zip(keys, options, strict=True)}
     gathered = xr.Dataset(coords=coords)
+    found = with_all_checks(found)
     for name in dict.fromkeys(str(name) for data in found.values() for name in data.data_vars):
         gathered[name] = _stacked(keys, shape, {p: d[name] for p, d in found.items() if name in d})
     first = next(iter(found.values()), None)
@@ -84,6 +54,14 @@ def gather(
         sentences[place] = sentence
     gathered["failure"] = (keys, sentences.astype(str), {"long_name": "why the cell has no results"})
     return gathered
+
+
+def with_all_checks(found: Mapping[tuple[int, ...], xr.Dataset]) -> dict[tuple[int, ...], xr.Dataset]:
+    """Datasets with the checks of all cells: NaN where a cell has no such check."""
+    names = dict.fromkeys(
+        str(name) for data in found.values() if "check" in data.coords for name in data.check.values
+    )
+    return {p: d.reindex(check=list(names)) if "check" in d.coords else d for p, d in found.items()}
 
 
 def coordinate(values: Iterable[Any]) -> np.ndarray:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import xarray as xr
 
-from fefreq.experiments.experiment import Experiment
 from fefreq.support.progress import NullProgress, Progress
-from harness.studies.comparison.outcome import Verdict
+from harness.comparison.verdicts import Verdict
+from harness.studies import Study
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -40,12 +40,12 @@ class Task:
 
     Attributes
     ----------
-    experiment : Experiment
+    study : Study
     checkpoints : path, optional
         Folder where its training is kept, and from where it goes on.
     """
 
-    experiment: Experiment
+    study: Study
     checkpoints: Path | None = None
 
 
@@ -75,18 +75,17 @@ class Engine(Protocol):
 
 def compute(task: Task, progress: Progress) -> Computed:
     """Carry out one cell; an expected failure becomes a sentence."""
-    from harness.studies.comparison.pipeline import run_experiment
-    from harness.sweeps.datasets import of_outcome
+    from harness.studies.files import carry_out
     from harness.training.checkpoints import Checkpoints
 
     begin = time.perf_counter()
     checkpoints = None if task.checkpoints is None else Checkpoints(task.checkpoints)
     try:
-        outcome = run_experiment(task.experiment, progress, checkpoints)
+        result = carry_out(task.study, progress, checkpoints)
     except (ValueError, TypeError, ArithmeticError, OSError, MemoryError, RuntimeError) as error:
         sentence = " ".join(str(error).split()) or type(error).__name__
         return Computed(failure=sentence, seconds=time.perf_counter() - begin)
-    return Computed(of_outcome(outcome), outcome.verdicts, time.perf_counter() - begin)
+    return Computed(task.study.summary(result), result.verdicts, time.perf_counter() - begin)
 
 
 @dataclass(frozen=True)

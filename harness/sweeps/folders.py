@@ -8,10 +8,8 @@ sweep that was interrupted therefore goes on with the cells that are missing, an
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import os
-import platform
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,17 +74,18 @@ def finished(folder: Path, cell: Cell) -> xr.Dataset | None:
         manifest = json.loads((place / "cell.json").read_text(encoding="utf-8"))
         if manifest.get("fingerprint") != cell.fingerprint:
             return None
-        with xr.open_dataset(place / "comparison.nc", engine="h5netcdf") as file:
+        with xr.open_dataset(place / cell.file, engine="h5netcdf") as file:
             return without_fields(file).load()
     except (OSError, ValueError, AttributeError):
         return None
 
 
 def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
-    """Keep a cell that is finished: ``comparison.nc``, and then ``cell.json``; returns what is gathered of it.
+    """Keep a cell that is finished: its dataset, and then ``cell.json``; returns what is gathered of it.
 
     Its checkpoints are not needed any more.
     """
+    from harness.reports.folder import now
     from harness.reports.page import versions
 
     assert computed.dataset is not None
@@ -94,15 +93,15 @@ def store(folder: Path, cell: Cell, computed: Computed) -> xr.Dataset:
     place = folder / "cells" / cell.folder
     place.mkdir(parents=True, exist_ok=True)
     (place / "cell.json").unlink(missing_ok=True)
-    write_netcdf(computed.dataset, place / "comparison.nc", overwrite=True)
+    write_netcdf(computed.dataset, place / cell.file, overwrite=True)
     manifest = {
         "fingerprint": cell.fingerprint,
         "values": cell.values,
-        "written": _now(),
+        "written": now(),
         "seconds": round(computed.seconds, 3),
         "checks": [dataclasses.asdict(verdict) for verdict in computed.verdicts],
         "versions": versions(),
-        "experiment": cell.experiment.model_dump(mode="json", exclude_none=True),
+        "experiment": cell.study.model_dump(mode="json", exclude_none=True),
     }
     write_text(place / "cell.json", _json(manifest))
     shutil.rmtree(checkpoints_of(folder, cell), ignore_errors=True)
@@ -119,6 +118,7 @@ def write_sweep(
     path
         Of the report.
     """
+    from harness.reports.folder import machine, now
     from harness.reports.page import versions
 
     claim(folder)
@@ -134,11 +134,11 @@ def write_sweep(
     manifest = {
         "format": FORMAT,
         "title": page.title,
-        "written": _now(),
+        "written": now(),
         "cells": states,
         "seconds": {name: round(value, 3) for name, value in page.seconds.items()},
         "versions": versions(),
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        "machine": machine(),
     }
     write_text(folder / MANIFEST, _json(manifest), overwrite=True)
     pictures = folder / "pictures"
@@ -148,10 +148,6 @@ def write_sweep(
     report = folder / "report.html"
     report.unlink(missing_ok=True)
     return page.write(report)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -9,16 +9,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from fefreq.experiments.experiment import Experiment
+from harness.comparison.verdicts import Verdict
 from harness.reports.page import Page, Picture, Section, Table
-from harness.studies.comparison.findings import source_label
-from harness.studies.comparison.outcome import Verdict
+from harness.studies import Study
+from harness.studies.comparison.sentences import source_label
 from harness.sweeps import pictures
 from harness.sweeps.cells import Cell, text
 
 
 def report(
-    data: xr.Dataset, experiment: Experiment, cells: list[Cell], reused: set[tuple[int, ...]], seconds: float
+    data: xr.Dataset, study: Study, cells: list[Cell], reused: set[tuple[int, ...]], seconds: float
 ) -> Page:
     """The page of a sweep."""
     failed = int(np.count_nonzero(data.failure.values != ""))
@@ -27,14 +27,16 @@ def report(
     )
     keys = list(cells[0].values)
     drawn = [key for key in keys if data.sizes[key] > 1] or keys[:1]
-    sections = [_section(data, key) for key in drawn] if failed < len(cells) else []
+    sections = [_section(data, key) for key in drawn] if "difference" in data else []
+    if "passed" in data:
+        sections.append(_checks(data, cells))
     return Page(
-        title=f"{experiment.title}: sweep over {' and '.join(keys)}",
-        question=experiment.question,
+        title=f"{study.title}: sweep over {' and '.join(keys)}",
+        question=study.question,
         verdicts=[complete],
         sections=[*sections, _all_cells(data, cells, reused)],
         seconds={"sweep": seconds},
-        configuration=experiment.model_dump_json(indent=2, exclude_none=True),
+        configuration=study.model_dump_json(indent=2, exclude_none=True),
     )
 
 
@@ -130,6 +132,18 @@ def _from_end_to_end(
     return f"From {key} = {first} to {last}, {what} goes from {said}."
 
 
+def _checks(data: xr.Dataset, cells: list[Cell]) -> Section:
+    keys = list(cells[0].values)
+    rows = []
+    for cell in cells:
+        passed = data.passed.isel(dict(zip(keys, cell.place, strict=True))).dropna("check")
+        failed = ", ".join(str(name) for name in passed.check.values[passed.values == 0])
+        said = f"{int(passed.sum())} of {passed.sizes['check']}" if passed.sizes["check"] else "–"
+        rows.append((*(text(cell.values[key]) for key in keys), said, failed))
+    caption = "How many checks every cell passed, and which it did not."
+    return Section("Checks", tables=[Table(caption, (*keys, "passed", "failed"), rows)])
+
+
 def _all_cells(data: xr.Dataset, cells: list[Cell], reused: set[tuple[int, ...]]) -> Section:
     keys = list(cells[0].values)
     rows = []
@@ -140,7 +154,7 @@ def _all_cells(data: xr.Dataset, cells: list[Cell], reused: set[tuple[int, ...]]
             (
                 *(text(cell.values[key]) for key in keys),
                 state,
-                failure or f"cells/{cell.folder}/comparison.nc",
+                failure or f"cells/{cell.folder}/{cell.file}",
             )
         )
     caption = "Every combination of the swept values; a cell that failed says why."

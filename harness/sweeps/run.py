@@ -10,8 +10,9 @@ from typing import Any
 
 import xarray as xr
 
-from fefreq.experiments.experiment import Experiment, read_experiment
 from fefreq.support.progress import NullProgress, Progress
+from harness.studies import Study
+from harness.studies.files import read_file
 from harness.sweeps.cells import Cell, absolute, make_cells
 from harness.sweeps.datasets import gather
 from harness.sweeps.engines import Cluster, Engine, Here, Processes, Task
@@ -46,7 +47,7 @@ class Swept:
 
 
 def sweep(
-    experiment: Experiment | str | Path,
+    study: Study | str | Path,
     over: Mapping[str, Sequence[Any]],
     folder: str | Path,
     jobs: int = 1,
@@ -54,20 +55,20 @@ def sweep(
     cluster: str | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """Carry out an experiment for every combination of some values in its file.
+    """Carry out a study for every combination of some values in its file.
 
     All combinations are validated first. A cell that fails leaves the others alone; one that was finished by an
     earlier sweep into the same folder is not computed again.
 
     Parameters
     ----------
-    experiment : Experiment or path
+    study : Study or path
         Or the path of its file.
     over : mapping of str to sequence
         Keys of the file as paths, such as ``training.width``, each with its values.
     folder : path
         New, empty, or that of an earlier sweep. Gets ``sweep.nc``, ``sweep.json``, ``report.html``, ``pictures/`` and,
-        for every finished cell, ``cells/NAME/comparison.nc`` with all fields, and ``cell.json``.
+        for every finished cell, ``cells/NAME/KIND.nc`` and ``cell.json``; of a comparison with all fields.
     jobs : int
         Processes on this machine, one thread in each; 1 computes in this process.
     seeds : int, optional
@@ -80,9 +81,10 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        ``difference``, ``remaining``, ``half_life``, ``decay_rate`` and ``member_difference`` of
-        :func:`harness.compare`, ``loss``, and ``tone_half_life`` of the tones, all with the swept keys as leading
-        dimensions and ``model`` next; NaN where a cell failed, and ``failure`` says why.
+        What the study gives of every cell (:meth:`harness.studies.Study.summary`), with the swept keys as leading
+        dimensions; NaN where a cell failed, and ``failure`` says why. Of a comparison that is ``difference``,
+        ``remaining``, ``half_life``, ``decay_rate`` and ``member_difference`` of :func:`harness.compare`, ``loss``, and
+        ``tone_half_life`` of the tones, with ``model`` next; of other studies ``passed`` of every check.
 
     Raises
     ------
@@ -92,11 +94,11 @@ def sweep(
     FileExistsError
         If the folder holds something else.
     """
-    return carry_out(experiment, over, folder, jobs, seeds, cluster, progress).data
+    return carry_out(study, over, folder, jobs, seeds, cluster, progress).data
 
 
 def carry_out(
-    experiment: Experiment | str | Path,
+    study: Study | str | Path,
     over: Mapping[str, Sequence[Any]],
     folder: str | Path,
     jobs: int = 1,
@@ -108,7 +110,7 @@ def carry_out(
     from harness.sweeps.report import report  # draws, which processes that compute cells need not learn
 
     begin = time.perf_counter()
-    base = absolute(experiment if isinstance(experiment, Experiment) else read_experiment(experiment))
+    base = absolute(study if isinstance(study, Study) else read_file(study))
     cells = make_cells(base, over, seeds)
     engine = _engine(jobs, cluster)
     folder = Path(folder)
@@ -146,9 +148,7 @@ def _compute(
         return failures
     if engine.local:
         claim(folder)
-    tasks = [
-        Task(cell.experiment, checkpoints_of(folder, cell) if engine.local else None) for cell in missing
-    ]
+    tasks = [Task(cell.study, checkpoints_of(folder, cell) if engine.local else None) for cell in missing]
     bar = CellBar(progress, len(missing))
     try:
         for number, computed in engine.run(tasks, bar):

@@ -1,87 +1,46 @@
-"""The report of an experiment: what its page shows of every model, and of all models together."""
+"""The report of a comparison: what its page shows of every model, and of all models together."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from matplotlib.figure import Figure
+from collections.abc import Mapping, Sequence
 
 from fefreq.output import plots
-from harness.reports.page import Page, Picture, Section, Table
-from harness.studies.comparison import findings
-from harness.studies.comparison.judge import tone_name
-from harness.studies.comparison.outcome import Case, Outcome
+from harness.comparison.tones import tone_name
+from harness.reports.page import Picture, Section, Table
+from harness.studies.comparison import sentences
+from harness.studies.comparison.case import Case
+from harness.studies.comparison.check import ComparisonCheck
 
 HALF_LIVES = "Half-lives of the tones: the training time until half of the error is left."
 
 
-def report(outcome: Outcome) -> Page:
-    """The page of an outcome."""
-    several = len(outcome.cases) > 1
-    cases = [
+def sections(cases: Mapping[str, Case], checks: Sequence[ComparisonCheck]) -> list[Section]:
+    """What the page shows: all models together, then each."""
+    several = len(cases) > 1
+    each = [
         Section(
             title=f"Model: {name}" if several else "Results",
-            pictures=pictures(outcome, case),
+            pictures=pictures(case, sentences.limits(checks, case)),
             tables=tables(case),
             name=name if several else "",
         )
-        for name, case in outcome.cases.items()
+        for name, case in cases.items()
     ]
-    return Page(
-        title=outcome.experiment.title,
-        question=outcome.experiment.question,
-        verdicts=outcome.verdicts,
-        sections=[*across(outcome), *cases],
-        seconds=outcome.seconds,
-        configuration=outcome.experiment.model_dump_json(indent=2, exclude_none=True),
-    )
-
-
-def write_report(outcome: Outcome, path: str | Path) -> Path:
-    """Write the report of an outcome as one HTML file, atomically.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    path : path
-        Does not exist yet.
-
-    Raises
-    ------
-    FileExistsError
-        If the file exists.
-    """
-    return report(outcome).write(path)
-
-
-def figures(outcome: Outcome) -> dict[str, Figure]:
-    """All figures of an outcome, by names such as ``spectra``, or ``MODEL-spectra`` if there are several models."""
-    return report(outcome).figures()
-
-
-def save_figures(outcome: Outcome, folder: str | Path) -> list[Path]:
-    """Write every figure of an outcome as PNG to a folder that exists.
-
-    Raises
-    ------
-    FileExistsError
-        If one of the files exists.
-    """
-    return report(outcome).save_figures(folder)
+    return [*across(cases), *each]
 
 
 def tables(case: Case) -> list[Table]:
     """The tables of one case: half-lives of its tones, and how it was computed."""
-    head, rows = findings.tone_table(case)
+    head, rows = sentences.tone_table(case)
     until = (
         "Half-lives of the tones in training time; “>” where more than half of the error is left at the end."
     )
     tones = [Table(until, head, rows, "Tones")] if rows else []
-    return [*tones, Table("", (), findings.statistics(case), "How it was computed")]
+    return [*tones, Table("", (), sentences.statistics(case), "How it was computed")]
 
 
-def pictures(outcome: Outcome, case: Case) -> list[Picture]:
-    """The pictures of one case, in the order of the report."""
+def pictures(case: Case, limits: dict[str, float]) -> list[Picture]:
+    """The pictures of one case, in the order of the report, with the tolerances on its difference."""
     data = case.comparison
     planar = "xi_1" in data.coords and "xi_2" not in data.coords
     over_radius = " In this figure frequency is the radius |ξ|, and moduli are root mean squares over shells."
@@ -92,7 +51,7 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
             "Error spectra at some times",
             "Modulus of the error spectrum against frequency; a colour for each training time, lines and "
             "markers for the sources." + radial,
-            findings.remaining(case),
+            sentences.remaining(case),
             lambda: plots.spectra_figure(data),
         ),
         Picture(
@@ -100,15 +59,15 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
             "Error over frequency and time",
             "Every source, and its difference from the reference, on one logarithmic colour scale; time is "
             "linear up to the first time after 0." + radial,
-            findings.largest_difference(case),
+            sentences.largest_difference(case),
             lambda: plots.map_figure(data),
         ),
         Picture(
             "differences",
             "Difference of the fields",
             "L2 norm over frequencies of the difference from the reference, relative to the initial error.",
-            findings.agreement(case),
-            lambda: plots.difference_figure(data, findings.limits(outcome.experiment, case)),
+            sentences.agreement(case),
+            lambda: plots.difference_figure(data, limits),
         ),
         Picture(
             "split",
@@ -116,7 +75,7 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
             "Discretisation, the estimated errors in time and of the mesh; truncation, the equation on the whole "
             "space against the kernel flow on the data; learning rate, the flow against descent with the steps "
             "taken; finite width, descent at infinite width against the networks.",
-            findings.split(case),
+            sentences.split(case),
             lambda: plots.split_figure(case.split),
         ),
         Picture(
@@ -125,7 +84,7 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
             "Training time until half of the error at a frequency is left; large markers are tones. Points are "
             "missing where the initial modulus is below 1 % of the largest, and where more than half of it is "
             "still left at the end." + radial,
-            findings.half_lives(case),
+            sentences.half_lives(case),
             lambda: plots.half_life_figure(data, tones=case.tones, forecast=case.solution),
         ),
     ]
@@ -142,13 +101,13 @@ def pictures(outcome: Outcome, case: Case) -> list[Picture]:
     return shown
 
 
-def across(outcome: Outcome) -> list[Section]:
-    """Sections that show all models of an outcome together; none if there is only one."""
-    if len(outcome.cases) < 2:
+def across(cases: Mapping[str, Case]) -> list[Section]:
+    """Sections that show all models together; none if there is only one."""
+    if len(cases) < 2:
         return []
-    first = next(iter(outcome.cases.values()))
+    first = next(iter(cases.values()))
     half_width = float(first.comparison.xi_0.max())
-    models = {name: case.model for name, case in outcome.cases.items()}
+    models = {name: case.model for name, case in cases.items()}
     coefficients = Picture(
         "coefficients",
         "Coefficients of the diffusion equations",
@@ -156,26 +115,25 @@ def across(outcome: Outcome) -> list[Section]:
         "",
         lambda: plots.coefficients_figure(models, half_width),
     )
-    table = overview(outcome)
+    table = overview(cases)
     tables = [Table(HALF_LIVES, *table)] if table else []
     return [Section("All models at a glance", pictures=[coefficients], tables=tables)]
 
 
-def overview(outcome: Outcome) -> tuple[findings.Row, list[findings.Row]] | None:
+def overview(cases: Mapping[str, Case]) -> tuple[sentences.Row, list[sentences.Row]] | None:
     """Half-lives of all models side by side: head and rows of a table, or None if there is only one model."""
-    cases = outcome.cases
     if len(cases) < 2:
         return None
     first = next(iter(cases.values()))
     tones = first.tones.sizes["frequency"]
     if tones == 0:
         return None
-    head = ("model", "source", *(tone_name(first, index) for index in range(tones)))
+    head = ("model", "source", *(tone_name(first.tones, index) for index in range(tones)))
     rows = [
         (
             name,
-            findings.source_label(source),
-            *(findings.life_cell(case, source, index) for index in range(tones)),
+            sentences.source_label(source),
+            *(sentences.life_cell(case, source, index) for index in range(tones)),
         )
         for name, case in cases.items()
         for source in (str(source) for source in case.tones.source.values)

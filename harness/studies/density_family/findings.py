@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from harness.studies.comparison.outcome import Verdict
+from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
     from harness.studies.density_family.study import DensityFamily

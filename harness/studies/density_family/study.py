@@ -29,11 +29,11 @@ from fefreq.models import FourierFeatures, Model
 from fefreq.models.dual_activations import Activation
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.target import Target
-from harness.studies.comparison.pipeline import Clock
 from harness.studies.density_family.families import Family, density_of, power_law_signals
 from harness.studies.density_family.findings import Findings
 from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 from harness.training.runs import Precision, Run
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class DensityFamily(Study):
         """Predict the sweep, train at the marked scales, compare."""
         from harness.studies.density_family.report import sections
 
-        clock = Clock()
+        clock = Timings()
         target, scales = self.target(), self.all_scales()
         predicted = np.empty((len(self.families), len(scales), len(self.exponents)))
         with clock.during("predictions"):

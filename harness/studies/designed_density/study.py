@@ -35,10 +35,10 @@ from fefreq.densities.base import Density
 from fefreq.experiments.schema import Section as Keys
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress
-from harness.studies.comparison.pipeline import Clock
 from harness.studies.designed_density.errors import PREDICTIONS, gradient_difference
 from harness.studies.designed_density.findings import DENSITIES, FAMILIES, Findings
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 from harness.training.runs import Precision
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class DesignedDensity(Study):
         """Design, search, predict, train, compare."""
         from harness.studies.designed_density.report import sections
 
-        clock = Clock()
+        clock = Timings()
         targets = {exponent: self.target(exponent) for exponent in self.exponents}
         with clock.during("designs"):
             progress.start("designing", len(targets))

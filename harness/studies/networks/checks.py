@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat
 from fefreq.experiments.schema import Section as Keys
 from fefreq.support.arrays import FloatArray
 from fefreq.support.schema import ByKind
-from harness.studies.comparison.outcome import Verdict
+from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
     from harness.studies.networks.trained import TrainedNetwork

@@ -29,12 +29,13 @@ from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import AnySource, Tones, located
 from fefreq.targets.target import Target
 from harness.comparison.compare import compare
+from harness.comparison.grid import frequency_grid
 from harness.networks import AnyModule, ModuleSpec, Siren
-from harness.studies.comparison.pipeline import Clock, frequency_grid
 from harness.studies.divergence import naming
 from harness.studies.networks.checks import NetworkCheck, judge, require_meaning
 from harness.studies.networks.trained import TrainedNetwork, tone_lives
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 from harness.training.learning_rates import AnySchedule, Constant, Schedule
 from harness.training.module_training import ModuleStart, ModuleTrainer
 from harness.training.optimisers import AnyOptimiser, Descent
@@ -223,10 +224,10 @@ class NetworkStudy(Study):
         DivergenceError
             A ``FloatingPointError``: a loss is not finite or grew without bound; the message names the network.
         """
-        from harness.studies.comparison.results import write_series
+        from harness.reports.series import write_series
         from harness.studies.networks.report import sections
 
-        clock, trained = Clock(), {}
+        clock, trained = Timings(), {}
         for name, trainer in self._trainers.items():
             with clock.named(name).during("training"), naming(f"networks.{name}"):
                 run = trainer.train(progress, None if checkpoints is None else checkpoints.named(name))

@@ -12,6 +12,7 @@ from fefreq.fields.coordinates import frequency_coordinates
 from fefreq.fields.error_field import ErrorField
 from fefreq.fields.half_life import half_life
 from fefreq.support.arrays import FloatArray
+from harness.reports.facts import run_facts
 from harness.studies.networks.checks import rank_correlation
 from harness.training.runs import Run
 
@@ -53,15 +54,7 @@ class TrainedNetwork:
 
     def facts(self) -> dict[str, object]:
         """Plain data for a manifest."""
-        run = self.run
-        return {
-            "width": run.width,
-            "seeds": run.seeds,
-            "learning_rate": run.learning_rate,
-            "steps": int(run.steps[-1]),
-            "seconds": run.seconds,
-            **run.metadata,
-        }
+        return run_facts(self.run)
 
 
 def tone_lives(run: Run, forecast: ErrorField | None, tones: FloatArray) -> xr.Dataset:

@@ -15,9 +15,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from fefreq.experiments.schema import Section
 from fefreq.support.arrays import FloatArray
+from harness.comparison.verdicts import Verdict
 from harness.relu.recording import times_measured
 from harness.relu.schedule import Diagnostic, Schedule
-from harness.studies.comparison.outcome import Verdict
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -28,11 +28,11 @@ from harness.relu import ReluNetwork, activation_patterns, relu_network
 from harness.relu.recording import Recording, stacked_recordings
 from harness.relu.schedule import Schedule
 from harness.relu.tracking import Tracker
-from harness.studies.comparison.pipeline import Clock
-from harness.studies.comparison.results import write_series
+from harness.reports.series import write_series
 from harness.studies.relu_dynamics.checks import AnyReluCheck, require_readable
 from harness.studies.relu_dynamics.targets import Photograph
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
@@ -200,7 +200,7 @@ class ReluDynamics(Study):
         """Train and measure the networks of all conditions, and judge what was measured."""
         from harness.studies.relu_dynamics.report import sections
 
-        clock = Clock()
+        clock = Timings()
         trackers, cautions = without_warnings(self.trackers)
         recordings: dict[str, Recording] = {}
         for name, tracker in trackers.items():
@@ -270,7 +270,7 @@ def require_names(conditions: Iterable[str], taken: Sequence[str] = ()) -> None:
 
 
 def error_series(data: xr.Dataset) -> xr.Dataset:
-    """Mean error fields of all conditions in the form of :func:`harness.studies.comparison.results.write_series`."""
+    """Mean error fields of all conditions in the form of :func:`harness.reports.series.write_series`."""
     fields = data[["error"]].mean("seed").rename(condition="source")
     return fields.expand_dims(model=["relu"])
 

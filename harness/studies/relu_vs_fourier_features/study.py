@@ -17,7 +17,7 @@ import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from fefreq.diffusion.problem import FrequencyDiffusion
-from fefreq.experiments.experiment import Times, Training
+from fefreq.experiments.experiment import Times
 from fefreq.experiments.schema import Section as Keys
 from fefreq.fields.error_field import ErrorField
 from fefreq.models import Model
@@ -25,15 +25,18 @@ from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import Tones
 from fefreq.targets.target import Target
 from harness.comparison.compare import compare
+from harness.comparison.grid import frequency_grid
+from harness.comparison.tones import tone_table
+from harness.comparison.verdicts import Verdict
 from harness.relu.recording import Recording, stacked_recordings
 from harness.relu.schedule import Schedule
 from harness.relu.tracking import Tracker
-from harness.studies.comparison.outcome import Verdict
-from harness.studies.comparison.pipeline import Clock, frequency_grid, tone_table, trainer_settings
-from harness.studies.comparison.results import write_series
+from harness.reports.series import write_series
 from harness.studies.relu_dynamics.checks import cycles, in_band, require_band, short, telling_digits
 from harness.studies.relu_dynamics.study import InputCondition, PairSampling, ReluPerceptron, require_names
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
+from harness.studies.training_table import Training
 from harness.training.runs import Trainer
 
 if TYPE_CHECKING:
@@ -225,7 +228,7 @@ class ReluVsFourierFeatures(Study):
         from harness.studies.relu_dynamics.study import recorded, without_warnings
         from harness.studies.relu_vs_fourier_features.report import sections
 
-        clock, target, times = Clock(), self.target.make(), self.time_values()
+        clock, target, times = Timings(), self.target.make(), self.time_values()
         frequencies = frequency_grid(target)
         with clock.during("diffusion equation"):
             predicted = FrequencyDiffusion(self.model, target).solve(times)
@@ -258,9 +261,7 @@ class ReluVsFourierFeatures(Study):
         )
 
     def _trainer(self, target: Target) -> Trainer:
-        return Trainer(
-            self.model, target, times=self.time_values(), **trainer_settings(self.training, "model")
-        )
+        return Trainer(self.model, target, times=self.time_values(), **self.training.settings("model"))
 
     def _files(
         self, recordings: dict[str, Recording], comparison: xr.Dataset

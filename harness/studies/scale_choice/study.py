@@ -26,10 +26,10 @@ from fefreq.initialisation.scale.table import flat_range
 from fefreq.support.arrays import FloatArray
 from fefreq.support.files import write_text
 from fefreq.targets.split import DataSplit, split_grid
-from harness.studies.comparison.outcome import Verdict
-from harness.studies.comparison.pipeline import Clock
+from harness.comparison.verdicts import Verdict
 from harness.studies.scale_choice.images import image_named, is_sample
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
@@ -145,7 +145,7 @@ class ScaleChoice(Study):
         """Predict and train for all images and scales, and compare."""
         from harness.studies.scale_choice.report import sections
 
-        clock = Clock()
+        clock = Timings()
         with clock.during("predictions"):
             advice = {label(name): self.recommendation(name) for name in self.images}
         trained = np.empty((len(self.images), len(self.scales), self.training.seeds, 3))

@@ -32,10 +32,10 @@ from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress, watch
 from fefreq.targets.signals import AnySource, located
 from fefreq.targets.target import Target
-from harness.studies.comparison.outcome import Verdict
-from harness.studies.comparison.pipeline import Clock
+from harness.comparison.verdicts import Verdict
 from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
+from harness.studies.timings import Timings
 from harness.studies.width_convergence.power_laws import PowerLaw, power_law, repeated_power_law
 from harness.training.runs import Method, Trainer
 
@@ -130,7 +130,7 @@ class WidthConvergence(Study):
         """Predict, train all networks, fit the two laws, judge."""
         from harness.studies.width_convergence.report import sections
 
-        clock = Clock()
+        clock = Timings()
         data = self._measure(clock, progress, checkpoints)
         laws = fit_laws(data)
         return StudyResult(
@@ -156,7 +156,7 @@ class WidthConvergence(Study):
             method=self.method,
         )
 
-    def _measure(self, clock: Clock, progress: Progress, checkpoints: Checkpoints | None) -> xr.Dataset:
+    def _measure(self, clock: Timings, progress: Progress, checkpoints: Checkpoints | None) -> xr.Dataset:
         """Distances of all networks at all times.
 
         Returns

@@ -7,7 +7,7 @@ import fefreq
 import harness
 from fefreq.fields.half_life import half_life
 from harness.comparison.compare import compare
-from harness.studies.comparison.pipeline import frequency_grid
+from harness.comparison.grid import frequency_grid
 
 
 class Decaying:

@@ -12,16 +12,19 @@ import pytest
 import xarray as xr
 
 from fefreq import FrequencyDiffusion, Target
-from fefreq.experiments.experiment import Experiment
 from fefreq.fields.error_field import ErrorField
 from fefreq.models import Model
+from harness.comparison.checks import judge_all
 from harness.comparison.compare import compare
+from harness.comparison.grid import frequency_grid
 from harness.comparison.split import error_split
-from harness.studies.comparison import findings
-from harness.studies.comparison.judge import judge
-from harness.studies.comparison.outcome import Case, Outcome, Verdict
-from harness.studies.comparison.pipeline import frequency_grid, tone_table
-from harness.studies.comparison.report import figures, overview, save_figures, write_report
+from harness.comparison.tones import tone_table
+from harness.comparison.verdicts import Verdict
+from harness.studies import StudyResult
+from harness.studies.comparison import sentences
+from harness.studies.comparison.case import Case
+from harness.studies.comparison.report import overview, sections
+from harness.studies.comparison.study import Comparison
 from harness.training.runs import Run
 
 NASTY = "<script>alert('1 & 2')</script>"
@@ -60,8 +63,8 @@ class Exact:
         self.times, self.at = run.times, run.at
 
 
-def outcome_of(content: dict[str, object], third: bool = False) -> Outcome:
-    experiment = Experiment.model_validate(content)
+def outcome_of(content: dict[str, object], third: bool = False) -> StudyResult:
+    experiment = Comparison.model_validate(content)
     target, times = experiment.target.make(), experiment.time_values()
     tones, cases = experiment.tones(target.dim), {}
     for name, model in experiment.named_models().items():
@@ -75,12 +78,18 @@ def outcome_of(content: dict[str, object], third: bool = False) -> Outcome:
         table = tone_table({**sources, "pde": solution}, tones)
         comparison = compare(sources, frequency_grid(target, None))
         split = error_split(comparison, solution.until(times[-1]).stats)
-        cases[name] = Case(model, target, solution, run, comparison, split, table)
-    return Outcome(experiment, cases, judge(experiment, cases), {"narrow: training": 12.5})
+        cases[name] = Case(model, target, {**sources, "pde": solution}, comparison, split, table)
+    return result_of(experiment, cases)
+
+
+def result_of(experiment: Comparison, cases: dict[str, Case]) -> StudyResult:
+    verdicts = judge_all(experiment.checks, cases)
+    shown = sections(cases, experiment.checks)
+    return StudyResult(experiment, verdicts, shown, seconds={"narrow: training": 12.5}, findings=cases)
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
+def outcome() -> StudyResult:
     density = {"kind": "gaussian", "scale": 2.0}
     return outcome_of(
         {
@@ -137,9 +146,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Page:
+def page(outcome: StudyResult, tmp_path_factory: pytest.TempPathFactory) -> Page:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    assert write_report(outcome, path) == path
+    assert outcome.page.write(path) == path
     return Page(path.read_text(encoding="utf-8"))
 
 
@@ -160,7 +169,7 @@ def test_styles_load_nothing(page: Page) -> None:
     assert "@import" not in style[1]
 
 
-def test_every_verdict_is_told_in_words(page: Page, outcome: Outcome) -> None:
+def test_every_verdict_is_told_in_words(page: Page, outcome: StudyResult) -> None:
     assert len(outcome.verdicts) == 4 + 3
     for verdict in outcome.verdicts:
         told = "✓ passed" if verdict.passed else "✗ failed"
@@ -171,9 +180,9 @@ def test_every_verdict_is_told_in_words(page: Page, outcome: Outcome) -> None:
 
 
 def test_the_summary_says_when_all_is_well_and_when_nothing_was_judged(
-    outcome: Outcome, tmp_path: Path
+    outcome: StudyResult, tmp_path: Path
 ) -> None:
-    one = dataclasses.replace(outcome, cases={})
+    one = dataclasses.replace(outcome, sections=())
     passed = Verdict("pigs", "do not fly", "no flight", passed=True)
     for number, (verdicts, summary) in enumerate(
         [
@@ -182,32 +191,32 @@ def test_the_summary_says_when_all_is_well_and_when_nothing_was_judged(
             ((), "nothing was judged"),
         ]
     ):
-        path = write_report(dataclasses.replace(one, verdicts=verdicts), tmp_path / f"{number}.html")
+        path = dataclasses.replace(one, verdicts=verdicts).page.write(tmp_path / f"{number}.html")
         assert summary in Page(path.read_text(encoding="utf-8")).text
 
 
-def test_text_of_users_is_escaped(page: Page, outcome: Outcome) -> None:
+def test_text_of_users_is_escaped(page: Page, outcome: StudyResult) -> None:
     assert page.all("script") == []
     assert f"Two tones {NASTY}" in page.text
     assert f"Which is first? {NASTY}" in page.text
 
 
-def test_the_configuration_can_be_read_back(page: Page, outcome: Outcome) -> None:
+def test_the_configuration_can_be_read_back(page: Page, outcome: StudyResult) -> None:
     start = next(word for word in page.words if word.lstrip().startswith("{"))
-    assert Experiment.model_validate(json.loads(start)) == outcome.experiment
+    assert Comparison.model_validate(json.loads(start)) == outcome.study
 
 
-def test_every_figure_is_embedded_and_described(page: Page, outcome: Outcome) -> None:
+def test_every_figure_is_embedded_and_described(page: Page, outcome: StudyResult) -> None:
     images = page.all("img")
-    assert len(images) == len(figures(outcome)) == 1 + 2 * 5
+    assert len(images) == len(outcome.page.figures()) == 1 + 2 * 5
     for image in images:
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True)
         assert data.startswith(b"\x89PNG")
         assert len(image["alt"]) > 40
 
 
-def test_half_lives_are_told_with_the_numbers_of_the_table(page: Page, outcome: Outcome) -> None:
-    for case in outcome.cases.values():
+def test_half_lives_are_told_with_the_numbers_of_the_table(page: Page, outcome: StudyResult) -> None:
+    for case in outcome.findings.values():
         for index, tone in enumerate(("1 cycle", "6 cycles")):
             predicted, measured = (
                 float(case.tones.half_life.sel(source=s)[index]) for s in ("pde", "network")
@@ -219,23 +228,23 @@ def test_half_lives_are_told_with_the_numbers_of_the_table(page: Page, outcome: 
             )
     # The narrow density learns the fast tone after the run: predicted, not measured.
     assert "and measured as more than 60." in page.text
-    assert float(outcome.cases["narrow"].tones.half_life.sel(source="pde")[1]) > 60
+    assert float(outcome.findings["narrow"].tones.half_life.sel(source="pde")[1]) > 60
 
 
-def test_agreement_is_told_with_the_largest_difference(page: Page, outcome: Outcome) -> None:
-    for case in outcome.cases.values():
+def test_agreement_is_told_with_the_largest_difference(page: Page, outcome: StudyResult) -> None:
+    for case in outcome.findings.values():
         worst = float(case.comparison.difference.max())
         assert f"The field of the networks stays within {100 * worst:.2g} % of the initial error" in page.text
 
 
-def test_tolerances_of_the_checks_are_drawn(outcome: Outcome) -> None:
-    lines = figures(outcome)["narrow-differences"].axes[0].lines
+def test_tolerances_of_the_checks_are_drawn(outcome: StudyResult) -> None:
+    lines = outcome.page.figures()["narrow-differences"].axes[0].lines
     heights = {float(line.get_ydata()[0]) for line in lines if len(set(line.get_ydata())) == 1}
     assert {0.05, 0.09} <= heights
 
 
-def test_models_are_laid_side_by_side(page: Page, outcome: Outcome) -> None:
-    found = overview(outcome)
+def test_models_are_laid_side_by_side(page: Page, outcome: StudyResult) -> None:
+    found = overview(outcome.findings)
     assert found is not None
     head, rows = found
     assert head == ("model", "source", "1 cycle", "6 cycles")
@@ -244,11 +253,11 @@ def test_models_are_laid_side_by_side(page: Page, outcome: Outcome) -> None:
     ]
     for row in rows:
         assert " ".join(row) in page.text
-    assert overview(dataclasses.replace(outcome, cases={"wide": outcome.cases["wide"]})) is None
+    assert overview({"wide": outcome.findings["wide"]}) is None
 
 
-def test_statistics_say_how_the_numbers_were_obtained(page: Page, outcome: Outcome) -> None:
-    case = outcome.cases["wide"]
+def test_statistics_say_how_the_numbers_were_obtained(page: Page, outcome: StudyResult) -> None:
+    case = outcome.findings["wide"]
     for fact in (
         f"Unknowns {case.solution.stats.unknowns:,}",
         "3 of 4,096 neurons",
@@ -261,17 +270,17 @@ def test_statistics_say_how_the_numbers_were_obtained(page: Page, outcome: Outco
         assert fact in page.text
 
 
-def test_a_report_never_replaces_a_file(outcome: Outcome, tmp_path: Path) -> None:
+def test_a_report_never_replaces_a_file(outcome: StudyResult, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("precious")
     with pytest.raises(FileExistsError, match=r"report\.html exists already"):
-        write_report(dataclasses.replace(outcome, cases={}), path)
+        dataclasses.replace(outcome, sections=()).page.write(path)
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_figures_can_be_saved_by_themselves(outcome: Outcome, tmp_path: Path) -> None:
-    written = save_figures(dataclasses.replace(outcome, cases={"wide": outcome.cases["wide"]}), tmp_path)
+def test_figures_can_be_saved_by_themselves(outcome: StudyResult, tmp_path: Path) -> None:
+    written = result_of(outcome.study, {"wide": outcome.findings["wide"]}).page.save_figures(tmp_path)
     assert [path.name for path in written] == [
         "spectra.png",
         "maps.png",
@@ -280,7 +289,7 @@ def test_figures_can_be_saved_by_themselves(outcome: Outcome, tmp_path: Path) ->
         "half-lives.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
-    names = list(figures(outcome))
+    names = list(outcome.page.figures())
     assert names[:3] == ["coefficients", "narrow-spectra", "narrow-maps"]
 
 
@@ -305,25 +314,25 @@ def test_two_dimensions_and_a_third_source_fit_into_the_same_report(tmp_path: Pa
         },
         third=True,
     )
-    page = Page(write_report(outcome, tmp_path / "report.html").read_text(encoding="utf-8"))
+    page = Page(outcome.page.write(tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Error over the plane of frequencies" in page.text
     assert len(page.all("img")) == 6
     assert "The field of the kernel flow stays within" in page.text
     assert "1 × 1 cycles" in page.text
     # Without tones the agreement of all frequencies is told instead.
-    case = outcome.cases["model"]
+    case = outcome.findings["model"]
     silent = dataclasses.replace(case, tones=case.tones.isel(frequency=slice(0)))
-    assert re.search(r"At the \d+ radii .* in the median and .* at most", findings.half_lives(silent))
-    assert findings.tone_table(silent)[1] == []
+    assert re.search(r"At the \d+ radii .* in the median and .* at most", sentences.half_lives(silent))
+    assert sentences.tone_table(silent)[1] == []
 
 
-def test_a_source_that_coincides_with_the_reference_differs_by_nothing(outcome: Outcome) -> None:
-    case = outcome.cases["wide"]
+def test_a_source_that_coincides_with_the_reference_differs_by_nothing(outcome: StudyResult) -> None:
+    case = outcome.findings["wide"]
     data = case.comparison
     same: xr.Dataset = data.assign(
         error=xr.zeros_like(data.error) + data.error.sel(source="pde"),
         difference=xr.zeros_like(data.difference),
     ).drop_vars("member_difference")
-    told = findings.agreement(dataclasses.replace(case, comparison=same))
+    told = sentences.agreement(dataclasses.replace(case, comparison=same))
     assert told.startswith("The field of the networks stays within 0 % of the initial error")
     assert "seeds" not in told

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from typer.testing import CliRunner
 
 import harness
 import harness.commands.app
-from fefreq.experiments.experiment import Experiment, read_experiment
 from fefreq.support.progress import NullProgress
+from harness.comparison.verdicts import Verdict
 from harness.reports.page import Section
+from harness.studies import Study, StudyResult
+from harness.studies.comparison.study import Comparison
+from harness.studies.files import read_file
 from harness.sweeps import engines, report
 from harness.sweeps.cells import make_cells, read_axis
 from harness.sweeps.engines import Cluster, Computed, Here, Processes, Task
@@ -51,7 +55,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def experiment(path):
-    return read_experiment(path)
+    return read_file(path)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def computed_cells(monkeypatch):
     run, computed = Here.run, []
 
     def noted(self, tasks, progress):
-        computed.extend(task.experiment for task in tasks)
+        computed.extend(task.study for task in tasks)
         return run(self, tasks, progress)
 
     monkeypatch.setattr(Here, "run", noted)
@@ -92,9 +96,9 @@ def test_a_cell_holds_what_its_experiment_alone_gives(experiment, swept):
     assert data.remaining.dims == ("training.width", "training.learning_rate", "model", "source", "time")
     content = experiment.model_dump(mode="json")
     content["training"] |= {"width": 128, "learning_rate": 0.5}
-    alone = harness.run_experiment(Experiment.model_validate(content))
+    alone = harness.run_experiment(Comparison.model_validate(content))
     cell = data.sel({"training.width": 128, "training.learning_rate": 0.5, "model": "model"})
-    one = alone.cases["model"]
+    one = alone.findings["model"]
     np.testing.assert_array_equal(cell.remaining, one.comparison.remaining)
     np.testing.assert_array_equal(cell.member_difference, one.comparison.member_difference)
     np.testing.assert_array_equal(cell.loss, one.run.losses)
@@ -170,7 +174,7 @@ def test_a_cell_that_was_interrupted_goes_on_with_its_checkpoints(path, tmp_path
 
 
 def test_processes_keep_checkpoints_too(path, tmp_path):
-    experiment = read_experiment(path)
+    experiment = read_file(path)
     task = Task(experiment, tmp_path / "checkpoints")
     ((_, computed),) = Processes(2).run([task], NullProgress())
     assert not computed.failure
@@ -200,10 +204,10 @@ def test_a_cell_of_other_settings_or_other_data_is_another_cell(experiment):
         return {cell.fingerprint for cell in make_cells(changed, {"training.width": [32, 64]})}
 
     content = experiment.model_dump(mode="json")
-    renamed = Experiment.model_validate(content | {"title": "Two tones", "question": ""})
+    renamed = Comparison.model_validate(content | {"title": "Two tones", "question": ""})
     assert prints(renamed) == prints(experiment)
     content["target"]["width"] = 0.21
-    assert not prints(Experiment.model_validate(content)) & prints(experiment)
+    assert not prints(Comparison.model_validate(content)) & prints(experiment)
 
 
 def test_data_count_and_not_where_they_lie(tmp_path, experiment):
@@ -212,7 +216,7 @@ def test_data_count_and_not_where_they_lie(tmp_path, experiment):
     for name, scale in (("a", 1.0), ("b", 1.0), ("c", 2.0)):
         np.save(tmp_path / f"{name}.npy", scale * np.sin(np.arange(48.0)))
         content["target"] = {"kind": "file", "path": str(tmp_path / f"{name}.npy"), "bounds": [[-1, 1]]}
-        prints.append(make_cells(Experiment.model_validate(content), {"training.width": [32]})[0].fingerprint)
+        prints.append(make_cells(Comparison.model_validate(content), {"training.width": [32]})[0].fingerprint)
     assert prints[0] == prints[1] != prints[2]
 
 
@@ -301,10 +305,32 @@ def test_command_says_in_one_sentence_what_is_wrong(path, tmp_path, arguments, s
     assert result.stderr.count("\n") == 1
 
 
-def test_studies_are_not_swept():
-    result = invoke("width-convergence-1d", "--over", "seed=1,2", "--dry-run")
-    assert result.exit_code == 2
-    assert "is a study" in result.stderr
+class Halving(Study):
+    """A study of one number, whose check fails where it is large."""
+
+    kind: Literal["halving"] = "halving"
+    number: float = 1.0
+
+    def carry_out(self, progress, checkpoints=None):
+        half = self.number / 2
+        return StudyResult(self, (Verdict("half is small", f"{half:g}", "≤ 1", half <= 1),))
+
+
+def test_any_study_is_swept_and_its_checks_are_gathered(tmp_path):
+    study = Halving(title="Halves", question="How small?")
+    data = harness.sweep(study, {"number": [1.0, 2.0, 3.0]}, tmp_path / "out")
+    assert data.passed.dims == ("number", "check")
+    np.testing.assert_array_equal(data.passed.sel(check="half is small"), [1, 1, 0])
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "0 of 1" in page
+    assert {path.name for path in (tmp_path / "out" / "cells").glob("*/*")} == {"halving.nc", "cell.json"}
+    again = harness.sweep(study, {"number": [1.0, 2.0, 3.0]}, tmp_path / "out")
+    xr.testing.assert_identical(again.passed, data.passed)
+
+
+def test_seeds_of_a_study_without_any_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="there are no networks to have seeds"):
+        harness.sweep(Halving(title="Halves"), {"number": [1.0]}, tmp_path / "out", seeds=2)
 
 
 # On a cluster
@@ -416,7 +442,7 @@ def test_seeds_need_networks_and_are_given_once(experiment):
     with pytest.raises(ValueError, match="give no other number"):
         make_cells(experiment, {"training.seeds": [1, 2]}, seeds=4)
     cells = make_cells(experiment, {"training.width": [64]}, seeds=5)
-    assert cells[0].experiment.training.seeds == 5
+    assert cells[0].study.training.seeds == 5
 
 
 def test_ensembles_of_several_sizes_fill_one_array(path, tmp_path, undrawn):

@@ -53,7 +53,7 @@ PROCESSES.set_forkserver_preload(
         "harness.training.module_training",
         "harness.training.recorder",
         "harness.studies.comparison.report",
-        "harness.studies.comparison.results",
+        "harness.studies.study",
         "harness.training.run_files",
         "harness.commands.run_folder",
         "harness.training.stacked",
@@ -388,7 +388,7 @@ def test_results_that_cannot_be_written_can_be_written_later(experiment, tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.studies.comparison.results.write_outcome", full)
+        patch.setattr("harness.studies.study.write_outcome", full)
         result = invoke("run", experiment, "-o", out)
     assert result.exit_code == 2
     assert "cannot be written (No space left on device): what was written before is kept" in result.stderr

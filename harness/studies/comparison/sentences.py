@@ -1,19 +1,19 @@
-"""What an outcome shows, in sentences and tables with the numbers in them."""
+"""What a comparison shows, in sentences and tables with the numbers in them."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fefreq.experiments.checks import FieldCheck
-from fefreq.experiments.experiment import Experiment
 from fefreq.output.plots.axes import source_styles
 from fefreq.output.plots.profiles import NOISY, profiles
 from fefreq.support.arrays import FloatArray
-from harness.studies.comparison.judge import tone_name
-from harness.studies.comparison.outcome import Case
+from harness.comparison.tones import tone_name
+from harness.studies.comparison.case import Case
+from harness.studies.comparison.check import ComparisonCheck
+from harness.studies.comparison.field_checks import FieldCheck
 
 Row = tuple[str, ...]
 
@@ -93,7 +93,7 @@ def half_lives(case: Case) -> str:
     sentences = []
     for index in range(tones.sizes["frequency"]):
         said = [f"{_told(name)} {life_cell(case, name, index)}" for name in _names(case)]
-        sentences.append(f"The half-life of {tone_name(case, index)} is {_series(said)}.")
+        sentences.append(f"The half-life of {tone_name(case.tones, index)} is {_series(said)}.")
     return " ".join(sentences).replace("> ", "more than ")
 
 
@@ -108,7 +108,7 @@ def tone_table(case: Case) -> tuple[Row, list[Row]]:
         gaps = [lives[name] / lives[reference] - 1 for name in _others(case)]
         rows.append(
             (
-                tone_name(case, index),
+                tone_name(case.tones, index),
                 *(life_cell(case, name, index) for name in names),
                 *(f"{100 * gap:+.2f} %" if np.isfinite(gap) else "–" for gap in gaps),
             )
@@ -152,10 +152,10 @@ def statistics(case: Case) -> list[Row]:
     ]
 
 
-def limits(experiment: Experiment, case: Case) -> dict[str, float]:
+def limits(checks: Sequence[ComparisonCheck], case: Case) -> dict[str, float]:
     """Tolerances on the difference from the reference, by a name for the picture."""
     found = {}
-    for check in experiment.checks:
+    for check in checks:
         if isinstance(check, FieldCheck) and check.reference == case.comparison.attrs["reference"]:
             label = source_label(check.source)
             found[f"allowed for the {label}: {_percent(check.tolerance)}"] = check.tolerance
