@@ -9,7 +9,6 @@ import xarray as xr
 
 from fefreq import DensityDesign, Gaussian, Uniform
 from fefreq.densities.base import Density
-from harness.studies.comparison.outcome import Verdict
 from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
