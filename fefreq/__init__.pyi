@@ -11,6 +11,7 @@ from .densities.uniform import Uniform as Uniform
 from .diffusion.problem import ConvergenceError as ConvergenceError
 from .diffusion.problem import FrequencyDiffusion as FrequencyDiffusion
 from .diffusion.solution import MeshSolution as MeshSolution
+from .dynamics.adam import Adam as Adam
 from .dynamics.gauss_newton import GaussNewton as GaussNewton
 from .dynamics.gradient_descent import GradientDescent as GradientDescent
 from .dynamics.gradient_flow import GradientFlow as GradientFlow
@@ -28,6 +29,8 @@ from .initialisation.scale.search import recommend_scale as recommend_scale
 from .kernel.flow import KernelFlow as KernelFlow
 from .kernel.operator import largest_rate as largest_rate
 from .kernel.solution import PointSolution as PointSolution
+from .kernel.training_clock import TrainingClock as TrainingClock
+from .kernel.training_clock import training_clock as training_clock
 from .models.deep_fourier_features import DeepFourierFeatures as DeepFourierFeatures
 from .models.fourier_features import FourierFeatures as FourierFeatures
 from .models.model import Coefficients as Coefficients

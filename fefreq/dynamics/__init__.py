@@ -1,5 +1,7 @@
 """What an optimiser makes of an eigenvalue of the tangent kernel: flow, descent, momentum, damped Gauss-Newton.
 
+Adam, which is no function of an eigenvalue, has its options here and its clock in :mod:`fefreq.kernel.training_clock`.
+
 Imports only :mod:`fefreq.support`.
 """
 

@@ -96,7 +96,8 @@ class KernelFlow:
         require_same_dimension(self.model, self.target)
         if not isinstance(self.dynamics, Dynamics):
             raise TypeError(
-                f"dynamics must be an optimiser such as fefreq.GradientDescent(0.1), not {self.dynamics!r}"
+                f"dynamics must be an optimiser such as fefreq.GradientDescent(0.1), not {self.dynamics!r}; "
+                "for Adam there is fefreq.training_clock"
             )
         if self.products not in get_args(Method):
             raise ValueError(f"products must be one of {', '.join(get_args(Method))}, not {self.products!r}")
