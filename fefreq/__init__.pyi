@@ -17,6 +17,7 @@ from .dynamics.gradient_descent import GradientDescent as GradientDescent
 from .dynamics.gradient_flow import GradientFlow as GradientFlow
 from .dynamics.heavy_ball import HeavyBall as HeavyBall
 from .dynamics.nesterov import Nesterov as Nesterov
+from .fields.coordinates import nearest as nearest
 from .fields.error_field import ErrorField as ErrorField
 from .fields.half_life import half_life as half_life
 from .fields.residuals import Residuals as Residuals

@@ -119,11 +119,6 @@ def compare(
     return dataset
 
 
-def frequency_points(data: xr.Dataset) -> FloatArray:
-    """Frequencies ``(F, d)`` of a dataset of :func:`compare`."""
-    return np.stack([data[name].values for name in data.coords if str(name).startswith("xi_")], axis=-1)
-
-
 def relative_difference(field: ComplexArray, reference: ComplexArray) -> FloatArray:
     """``‖a(t) - b(t)‖ / ‖b(0)‖`` over frequencies and channels.
 

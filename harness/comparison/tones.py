@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from fefreq.fields.coordinates import frequency_coordinates
+from fefreq.fields.coordinates import frequency_coordinates, frequency_points
 from fefreq.fields.error_field import ErrorField
 from fefreq.fields.half_life import half_life
 from fefreq.support.arrays import ComplexArray, FloatArray
@@ -30,6 +30,6 @@ def modulus(spectra: ComplexArray) -> FloatArray:
 
 def tone_name(tones: xr.Dataset, index: int) -> str:
     """Frequency of a tone in words."""
-    components = [float(tones[name][index]) for name in tones.coords if str(name).startswith("xi_")]
+    components = frequency_points(tones)[index].tolist()
     unit = "cycle" if components == [1.0] else "cycles"
     return f"{' × '.join(f'{c:g}' for c in components)} {unit}"

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from fefreq.fields.coordinates import with_frequencies
 from fefreq.support.arrays import ComplexArray, FloatArray
 from fefreq.support.files import join_complex, write_netcdf
 from fefreq.targets.storage import target_from_dataset, target_variables
@@ -83,7 +84,7 @@ class Recording:
     data : xarray.Dataset
         ``error`` (seed, time, frequency, and channel if there are any), ``mean_squared_error`` (seed, time), and
         what was scheduled (seed, time, …), NaN where it was not measured. Coordinates ``time`` = Σ η, ``step``,
-        ``epoch`` along time, ``xi_0``, … along frequency.
+        ``epoch`` along time, ``frequency`` or ``xi_0``, … along frequency.
     target : Target
         The data, in coordinates of their own.
     residuals : ndarray, shape (S, T, n) or (S, T, n, channels)
@@ -230,7 +231,7 @@ class Recording:
         ]
         kept = {key: value for key, value in attributes.items() if key in DESCRIBED}
         low, high = (float(value) for value in attributes["coordinates"])
-        data = dataset.drop_vars(inner)
+        data = with_frequencies(dataset.drop_vars(inner))
         data.attrs = kept
         return cls(data, target_from_dataset(dataset), dataset.residual.values, (low, high), snapshots)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from fefreq.fields.coordinates import frequency_points
 from fefreq.output.paraview import SeriesWriter, grid_cells
 
 
@@ -15,7 +16,7 @@ def write_series(data: xr.Dataset, path: Path) -> Path:
 
     Arrays are called ``SOURCE`` with one model and ``MODEL_SOURCE`` with several, ``_re``, ``_im`` and ``_abs``.
     """
-    axes = [np.unique(data[name].values) for name in data.coords if str(name).startswith("xi_")]
+    axes = [np.unique(column) for column in frequency_points(data).T]
     models = [str(name) for name in data.model.values]
     with SeriesWriter(path, grid_cells(axes)) as writer:
         for t in data.time.values:

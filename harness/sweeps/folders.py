@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from fefreq.fields.coordinates import with_frequencies
 from fefreq.support.files import write_netcdf, write_text
 from harness.sweeps.cells import Cell
 from harness.sweeps.datasets import without_fields
@@ -75,7 +76,7 @@ def finished(folder: Path, cell: Cell) -> xr.Dataset | None:
         if manifest.get("fingerprint") != cell.fingerprint:
             return None
         with xr.open_dataset(place / cell.file, engine="h5netcdf") as file:
-            return without_fields(file).load()
+            return with_frequencies(without_fields(file).load())
     except (OSError, ValueError, AttributeError):
         return None
 

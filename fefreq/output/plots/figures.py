@@ -26,6 +26,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
+from fefreq.fields.coordinates import frequency_points
 from fefreq.fields.error_field import ErrorField
 from fefreq.output.plots.axes import (
     DPI,
@@ -52,7 +53,7 @@ from fefreq.output.plots.panels import (
     draw_tones,
     frequency_label,
 )
-from fefreq.output.plots.profiles import as_dataset, frequencies_of, plane, profiles
+from fefreq.output.plots.profiles import as_dataset, plane, profiles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -214,7 +215,7 @@ def half_life_figure(
     """
     data = as_dataset(data, frequencies)
     shown = profiles(data)
-    longer = None if forecast is None else profiles(forecast, frequencies_of(data))
+    longer = None if forecast is None else profiles(forecast, frequency_points(data))
     figure = new_figure(4.4)
     ax = figure.add_subplot()
     draw_half_lives(ax, shown, longer)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 
+from fefreq.fields.coordinates import frequency_points
 from fefreq.output.plots.axes import (
     COLOURS,
     FLOOR,
@@ -25,7 +26,7 @@ from fefreq.output.plots.axes import (
     time_axis,
     time_label,
 )
-from fefreq.output.plots.profiles import NEGLIGIBLE, NOISY, Profiles, frequencies_of
+from fefreq.output.plots.profiles import NEGLIGIBLE, NOISY, Profiles
 from fefreq.support.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def draw_half_lives(ax: Axes, shown: Profiles, longer: Profiles | None = None) -
 
 def draw_tones(ax: Axes, tones: xr.Dataset, styles: Mapping[str, Style]) -> None:
     """Half-lives at single frequencies: large markers, filled for the sources that are drawn as points."""
-    frequencies = frequencies_of(tones)
+    frequencies = frequency_points(tones)
     radii = np.linalg.norm(frequencies, axis=1)
     for source, style in styles.items():
         if source not in tones.source:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fefreq.fields.coordinates import sample_field
+from fefreq.fields.coordinates import frequency_points, sample_field, with_frequencies
 from fefreq.fields.error_field import ErrorField
 from fefreq.fields.half_life import half_life
 from fefreq.support.arrays import ComplexArray, FloatArray, real_array
@@ -116,7 +116,7 @@ def profiles(data: xr.Dataset | ErrorField, frequencies: ArrayLike | None = None
         Where an error field is sampled, in cycles per unit length.
     """
     data = as_dataset(data, frequencies)
-    xi, error = frequencies_of(data), _error(data)
+    xi, error = frequency_points(data), _error(data)
     sources = tuple(str(name) for name in data.source.values)
     reference = str(data.attrs.get("reference", sources[0]))
     difference = error - error[sources.index(reference)]
@@ -148,7 +148,7 @@ def plane(
         If the frequencies do not form a grid in two dimensions.
     """
     data = as_dataset(data, frequencies)
-    xi = frequencies_of(data)
+    xi = frequency_points(data)
     axes = [np.unique(column) for column in xi.T]
     if len(axes) != 2 or len(axes[0]) * len(axes[1]) != len(xi):
         raise ValueError(
@@ -184,19 +184,13 @@ def as_dataset(data: xr.Dataset | ErrorField, frequencies: ArrayLike | None = No
         data = sample_field(data, points.reshape(-1, 1) if points.ndim < 2 else points)
     elif frequencies is not None:
         raise ValueError("a dataset has its frequencies already: give them with an error field only")
-    data = join_complex(data)
+    data = with_frequencies(join_complex(data))
     if "error" not in data:
         raise ValueError("the dataset has no variable 'error': pass what sample_field or compare returns")
     if "model" in data.error.dims:
         names = ", ".join(str(name) for name in data.model.values)
         raise ValueError(f"the dataset holds several models ({names}): choose one with data.sel(model=...)")
     return data if "source" in data.dims else data.expand_dims(source=["error"])
-
-
-def frequencies_of(data: xr.Dataset) -> FloatArray:
-    """Frequencies of a dataset, shape ``(F, d)``, in cycles per unit length."""
-    names = sorted(str(name) for name in data.coords if str(name).startswith("xi_"))
-    return np.stack([np.asarray(data[name].values, dtype=np.float64) for name in names], axis=-1)
 
 
 def _error(data: xr.Dataset) -> ComplexArray:

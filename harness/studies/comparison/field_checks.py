@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
+from fefreq.fields.coordinates import frequency_points
 from fefreq.fields.half_life import time_to_level
 from fefreq.support.arrays import ComplexArray, FloatArray
-from harness.comparison.compare import frequency_points, relative_difference
+from harness.comparison.compare import relative_difference
 from harness.comparison.verdicts import Verdict
 from harness.studies.comparison.case import Case
 from harness.studies.comparison.check import CaseCheck, Cases, ComparisonCheck, Part, Plan, Source

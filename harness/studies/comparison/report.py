@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fefreq.fields.coordinates import frequency_dimension, frequency_points
 from fefreq.output import plots
 from harness.comparison.tones import tone_name
 from harness.reports.page import Picture, Section, Table
@@ -42,9 +43,9 @@ def tables(case: Case) -> list[Table]:
 def pictures(case: Case, limits: dict[str, float]) -> list[Picture]:
     """The pictures of one case, in the order of the report, with the tolerances on its difference."""
     data = case.comparison
-    planar = "xi_1" in data.coords and "xi_2" not in data.coords
+    dim = frequency_dimension(data)
     over_radius = " In this figure frequency is the radius |ξ|, and moduli are root mean squares over shells."
-    radial = over_radius if "xi_1" in data.coords else ""
+    radial = over_radius if dim > 1 else ""
     shown = [
         Picture(
             "spectra",
@@ -88,7 +89,7 @@ def pictures(case: Case, limits: dict[str, float]) -> list[Picture]:
             lambda: plots.half_life_figure(data, tones=case.tones, forecast=case.solution),
         ),
     ]
-    if planar:
+    if dim == 2:
         images = Picture(
             "images",
             "Error over the plane of frequencies",
@@ -106,7 +107,7 @@ def across(cases: Mapping[str, Case]) -> list[Section]:
     if len(cases) < 2:
         return []
     first = next(iter(cases.values()))
-    half_width = float(first.comparison.xi_0.max())
+    half_width = float(frequency_points(first.comparison)[:, 0].max())
     models = {name: case.model for name, case in cases.items()}
     coefficients = Picture(
         "coefficients",

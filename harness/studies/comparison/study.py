@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from fefreq.diffusion.problem import FrequencyDiffusion
 from fefreq.dynamics import GradientDescent
 from fefreq.experiments.experiment import Experiment
+from fefreq.fields.coordinates import frequency_points
 from fefreq.fields.error_field import ErrorField
 from fefreq.kernel.flow import KernelFlow
 from fefreq.models.model import require_same_dimension
@@ -109,10 +110,8 @@ class Comparison(Experiment, Study):
             lives = np.stack([case.tones.half_life.values for case in cases])
             told = {"long_name": "time at which half of the error at a tone is left"}
             data["tone_half_life"] = (("model", "source", "tone"), lives, told)
-            axes = [str(name) for name in tones.coords if str(name).startswith("xi_")]
-            data = data.assign_coords(
-                {f"tone_{axis.removeprefix('xi_')}": ("tone", tones[axis].values) for axis in axes}
-            )
+            columns = enumerate(frequency_points(tones).T)
+            data = data.assign_coords({f"tone_{axis}": ("tone", column) for axis, column in columns})
         return data
 
     def frame(self) -> Frame:
@@ -128,7 +127,7 @@ class Comparison(Experiment, Study):
     def _together(self, cases: dict[str, Case]) -> xr.Dataset:
         """All comparisons as one dataset with the dimension ``model``."""
         comparisons = [case.comparison for case in cases.values()]
-        together = xr.concat(comparisons, dim=xr.Variable("model", np.array(list(cases))))
+        together = xr.concat(comparisons, dim=xr.Variable("model", np.array(list(cases))), join="exact")
         reference = comparisons[0].attrs["reference"]
         together.attrs = {"title": self.title, "question": self.question, "reference": reference}
         return together

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+from fefreq.fields.coordinates import frequency_dimension, frequency_points
 from fefreq.output import plots
 from fefreq.output.plots.axes import (
     FREQUENCY,
@@ -123,7 +124,7 @@ def order(trained: Networks) -> str:
 def _exchanged(network: TrainedNetwork) -> str:
     """Tones that are learned in another order than predicted, for the middle of a sentence."""
     predicted, measured = network.predicted_lives, network.lives
-    tones = [_tone(row) for row in _frequencies(network)]
+    tones = [_tone(row) for row in frequency_points(network.tones)]
     pairs = [
         f"{tones[j]} before {tones[i]} (at {measured[j]:.3g} and {measured[i]:.3g})"
         for i, j in combinations(np.argsort(predicted), 2)
@@ -161,7 +162,7 @@ def tone_figure(trained: Networks) -> Figure:
     radial = False
     for ax, (name, network) in zip(panels, shown.items(), strict=False):
         radii = _radii(network)
-        radial = radial or "xi_1" in network.tones.coords
+        radial = radial or frequency_dimension(network.tones) > 1
         if network.prediction is not None:
             style = styles[network.prediction]
             at = np.argsort(radii)
@@ -232,7 +233,7 @@ def _log_axis_of_all(panels: np.ndarray) -> None:
 
 def _single(name: str, network: TrainedNetwork) -> Section:
     data = network.comparison
-    radial = "xi_1" in data.coords
+    radial = frequency_dimension(data) > 1
     over = " Frequency is the radius |ξ|, and moduli are root mean squares over shells." if radial else ""
     finding = (
         f"{100 * float(data.remaining.sel(source='network')[-1]):.3g} % of the error is left at the end."
@@ -289,7 +290,7 @@ def _tones(trained: Networks) -> Table:
     head = (
         "network",
         "",
-        *(_tone(row) for row in _frequencies(first)),
+        *(_tone(row) for row in frequency_points(first.tones)),
         "rank correlation",
         "largest / smallest",
     )
@@ -325,13 +326,8 @@ def _ratio(lives: FloatArray) -> str:
     return f"{wide:.3g}" if np.isfinite(wide) else "unknown"
 
 
-def _frequencies(network: TrainedNetwork) -> FloatArray:
-    names = sorted(str(name) for name in network.tones.coords if str(name).startswith("xi_"))
-    return np.stack([network.tones[name].values for name in names], axis=1)
-
-
 def _radii(network: TrainedNetwork) -> FloatArray:
-    return np.asarray(np.linalg.norm(_frequencies(network), axis=1))
+    return np.asarray(np.linalg.norm(frequency_points(network.tones), axis=1))
 
 
 def _tone(frequency: FloatArray) -> str:

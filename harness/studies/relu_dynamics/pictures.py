@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fefreq.fields.coordinates import frequency_dimension
 from fefreq.output.plots.axes import (
     COLOURS,
     TIME,
@@ -77,7 +78,7 @@ def dynamics_figure(data: xr.Dataset, over: Literal["epoch", "time"] = "epoch") 
         )
         ax.set_title(name, fontsize=10)
         ax.set_xlim(axis[0], axis[-1])
-    radius = "|ξ|" if "xi_1" in data.coords else "ξ"
+    radius = "|ξ|" if frequency_dimension(data) > 1 else "ξ"
     grid[0, 0].set_ylabel(f"frequency {radius}\n(cycles)")
     add_colourbar(figure, mesh, grid[0].tolist())
     for axes, (key, draw) in zip(grid[1:], rows, strict=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from fefreq.fields.coordinates import frequency_dimension
 from harness.relu.recording import Recording, times_measured
 from harness.reports.page import Picture, Section, Table
 from harness.studies.relu_dynamics import pictures, region_pictures
@@ -58,7 +59,7 @@ def sections(
 
 
 def _overview(study: ReluDynamics, data: xr.Dataset, cautions: tuple[str, ...]) -> Section:
-    names, dim = _names(data), sum(str(name).startswith("xi_") for name in data.coords)
+    names, dim = _names(data), frequency_dimension(data)
     training = study.training
     batches = "full batches" if training.batch is None else f"batches of {training.batch:,}"
     steps = "Adam" if training.optimiser == "adam" else "gradient descent"

@@ -51,7 +51,7 @@ def _overview(
         "initial error. The equation says nothing about ReLU networks, and nothing of theirs is held against it. "
         f"{'; '.join(said)}." + "".join(f" Warning: {caution}." for caution in cautions)
     )
-    head = ("", *(cycles(xi) for xi in tones.xi_0.values), "fastest over slowest")
+    head = ("", *(cycles(xi) for xi in tones.frequency.values), "fastest over slowest")
     rows = []
     for source in (str(name) for name in tones.source.values):
         lives = tones.half_life.sel(source=source).values
@@ -91,7 +91,7 @@ def _field_pictures(
         pair = tones.half_life.sel(source=name).values[[0, -1]]
         covered = float(tones.covered.sel(source=name))
         lives.append(f"{_life(pair[0], covered)} and {_life(pair[1], covered)} ({label(study, name)})")
-    slow, fast = tones.xi_0.values[[0, -1]]
+    slow, fast = tones.frequency.values[[0, -1]]
     over_all = [
         f"{percent(float(comparison.remaining.sel(source=n)[-1]))} ({label(study, n)})" for n in names
     ]

@@ -97,7 +97,7 @@ class BiasCheck(Keys):
         # Beyond the end of the run the ratio is only known to be larger.
         known = self.at_most is None or not endless
         digits = telling_digits(ratio, self.at_least, self.at_most)
-        xi = tones.xi_0.values
+        xi = tones.frequency.values
         return Verdict(
             f"{self.source}: half-life of {cycles(xi[self.fast])} over that of {xi[self.slow]:g}",
             f"{'> ' if endless else ''}{short(ratio, digits)}",
@@ -128,7 +128,7 @@ class LeftCheck(Keys):
             None if self.at_most is None else 100 * self.at_most,
         )
         return Verdict(
-            f"{self.source}: error left at {cycles(float(tones.xi_0[self.tone]))}",
+            f"{self.source}: error left at {cycles(float(tones.frequency[self.tone]))}",
             f"{short(percent, telling_digits(percent, *ends))} %",
             _allowed(*ends, " %"),
             in_band(percent, *ends),

@@ -360,7 +360,7 @@ def test_series_of_another_ending_are_refused(tmp_path, gaussian_model, tones_ta
 def test_dataset_has_labels_and_units(gaussian_model, tones_target):
     data = fefreq.FrequencyDiffusion(gaussian_model, tones_target).solve([0, 1]).to_xarray([0.0, 1.0, 2.0])
     assert data.error.dims == ("time", "frequency")
-    assert data.xi_0.attrs["units"] == "cycles per unit length"
+    assert data.frequency.attrs["units"] == "cycles per unit length"
     assert np.all(np.diff(data.energy) < 0)
 
 

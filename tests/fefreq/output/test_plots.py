@@ -70,11 +70,11 @@ def test_spectra_are_the_moduli_of_the_dataset_at_the_times_of_the_legend() -> N
     lines = figure.axes[0].lines
     assert len(lines) == 3 * 5
     chosen = plots.profiles(data).chosen_times(5)
-    half = data.sel(frequency=data.xi_0 >= 0)
+    half = data.sel(frequency=data.frequency >= 0)
     for line, (source, index) in zip(
         lines, [(s, i) for s in data.source.values for i in chosen], strict=True
     ):
-        assert_array_equal(line.get_xdata(), half.xi_0)
+        assert_array_equal(line.get_xdata(), half.frequency)
         assert_allclose(line.get_ydata(), np.abs(half.error.sel(source=source)[index]), rtol=1e-14)
         if source == "pde":
             assert line.get_label() == f"t = {float(f'{TIMES[index]:.3g}'):g}"
@@ -133,7 +133,7 @@ def test_maps_and_differences_share_one_colour_scale_and_show_the_data() -> None
     largest = np.abs(data.error.isel(time=0)).max()
     assert drawn[0].norm.vmax == pytest.approx(float(largest))
     assert drawn[0].norm.vmin == pytest.approx(1e-4 * float(largest))
-    error = data.error.sel(frequency=data.xi_0 >= 0)
+    error = data.error.sel(frequency=data.frequency >= 0)
     moduli = [np.abs(error.sel(source=name)) for name in data.source.values]
     differences = [np.abs(error.sel(source=name) - error.sel(source="pde")) for name in ("kernel", "network")]
     for mesh, values in zip(drawn, [*moduli, *differences], strict=True):
@@ -206,7 +206,7 @@ def test_half_lives_are_those_of_exponential_decay_where_the_error_stands_out() 
 def test_tones_are_marked_and_may_reach_beyond_the_run() -> None:
     tones = xr.Dataset(
         {"half_life": (("source", "frequency"), [[2.0, 5000.0], [2.1, np.inf]])},
-        coords={"source": ["pde", "network"], "xi_0": ("frequency", [1.0, 6.0])},
+        coords={"source": ["pde", "network"], "frequency": [1.0, 6.0]},
     )
     data = compare({"pde": Decaying(), "network": Decaying()}, grid(1))
     ax = plots.half_life_figure(data, tones=tones).axes[0]

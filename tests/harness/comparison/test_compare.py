@@ -68,7 +68,7 @@ def test_dataset_is_labelled():
     data = compare({"a": Decaying(), "b": Decaying()}, XI, reference="b")
     assert data.error.dims == ("source", "time", "frequency")
     assert data.attrs["reference"] == "b"
-    np.testing.assert_array_equal(data.xi_0, XI)
+    np.testing.assert_array_equal(data.frequency, XI)
 
 
 class Late(Decaying):

@@ -5,7 +5,7 @@ import pytest
 
 import fefreq
 import harness
-from harness.comparison.compare import frequency_points
+from fefreq.fields.coordinates import frequency_points
 from harness.studies.comparison.study import Comparison, run_experiment
 
 

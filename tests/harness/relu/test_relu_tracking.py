@@ -220,7 +220,7 @@ def test_the_error_is_the_transform_of_the_residual(target: fefreq.Target) -> No
     assert np.allclose(recording.data.error.values[0], expected, atol=1e-12)
     assert np.allclose(recording.at(xi), expected, atol=1e-12)
     assert recording.data.error.dims == ("seed", "time", "frequency")
-    assert recording.data.xi_0.values.tolist() == xi.tolist()
+    assert recording.data.frequency.values.tolist() == xi.tolist()
 
 
 def test_a_recording_is_compared_like_any_other_error_field(target: fefreq.Target) -> None:

@@ -92,7 +92,7 @@ def test_deep_networks_follow_the_deep_prediction_and_not_that_of_two_layers():
     target = NetworkStudy.model_validate(BASE).target.make()
     flow = fefreq.KernelFlow(two_layers, target).solve(data.time.values)
     network_field = data.error.sel(source="network").values
-    other = relative_difference(network_field, flow.at(data.xi_0.values)).max()
+    other = relative_difference(network_field, flow.at(data.frequency.values)).max()
     own = data.difference.sel(source="network").max()
     assert own < 0.06
     assert other > 2 * own
@@ -211,7 +211,7 @@ def test_plain_starts_are_predicted_from_their_measured_error():
     data = result.datasets["comparison-wide"]
     np.testing.assert_allclose(data.error[0, 0], data.error[1, 0], atol=1e-9)
     target = NetworkStudy.model_validate(BASE).target.make()
-    own = target.spectrum(data.xi_0.values)
+    own = target.spectrum(data.frequency.values)
     assert np.abs(data.error.values[0, 0] - own).max() > 0.1 * np.abs(own).max()
 
 

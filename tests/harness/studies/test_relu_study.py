@@ -293,7 +293,7 @@ def test_hyperplanes_are_spoken_of_from_the_second_layer_on(layers: int, said: s
 def test_the_map_of_the_error_is_the_root_mean_square_over_networks(written) -> None:
     data = written[0].datasets["dynamics"].sel(condition="unit")
     frequencies, moduli = pictures.spectrum_map(data)
-    assert np.array_equal(frequencies, data.xi_0)
+    assert np.array_equal(frequencies, data.frequency)
     assert np.allclose(moduli, np.sqrt((np.abs(data.error) ** 2).mean("seed")))
 
 
@@ -319,7 +319,7 @@ def test_every_condition_has_half_lives_and_a_look_of_its_own() -> None:
     error = np.exp(-np.outer(np.arange(5.0), [1.0, 0.5]))
     data = xr.Dataset(
         {"error": (("source", "time", "frequency"), np.broadcast_to(error, (len(sources), 5, 2)) + 0j)},
-        coords={"source": sources, "time": np.arange(5.0), "xi_0": ("frequency", [1.0, 2.0])},
+        coords={"source": sources, "time": np.arange(5.0), "frequency": [1.0, 2.0]},
         attrs={"reference": "pde"},
     )
     drawn = field_pictures.half_lives_figure(data, "pde", "network").axes[0].get_lines()
@@ -417,7 +417,7 @@ def test_a_failed_band_is_told_with_digits_that_fail(numbers) -> None:
 def test_a_bias_is_a_ratio_of_half_lives(lives, band: dict, measured: str | None, passed: bool) -> None:
     tones = xr.Dataset(
         {"half_life": (("source", "frequency"), [lives]), "covered": ("source", [100.0])},
-        coords={"source": ["a"], "xi_0": ("frequency", [1.0, 8.0])},
+        coords={"source": ["a"], "frequency": [1.0, 8.0]},
     )
     verdict = BiasCheck(kind="bias", source="a", slow=0, fast=1, **band).judge(xr.Dataset(), tones)
     assert verdict.passed is passed
