@@ -20,12 +20,15 @@ from fefreq.densities.gaussian import Gaussian
 from fefreq.densities.laplace import Laplace
 from fefreq.densities.log_uniform import LogUniform
 from fefreq.densities.mixture import Mixture
+from fefreq.densities.positional_encoding import PositionalEncoding
 from fefreq.densities.product_ball import cube_ball_mass, laplace_ball_mass
 from fefreq.densities.student_t import StudentT
 from fefreq.densities.tabulated import Tabulated
 from fefreq.densities.tabulated_transform import direct_transform, fast_transform
 from fefreq.densities.uniform import Uniform
 from fefreq.support.arrays import FloatArray
+from fefreq.testing import check_density
+from fefreq.testing.quadrature import gauss
 
 DRAWS = 60_000
 SIGMAS = 4.5  # one comparison in 150,000 lies outside by chance
@@ -83,156 +86,26 @@ CASES = {case.name: case for case in cases()}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
-def gauss(edges: FloatArray, order: int = 6) -> tuple[FloatArray, FloatArray]:
-    """Composite Gauss-Legendre rule."""
-    place, weight = np.polynomial.legendre.leggauss(order)
-    half = 0.5 * np.diff(edges)[:, None]
-    return (edges[:-1, None] + half * (1.0 + place)).ravel(), (half * weight).ravel()
-
-
-def box_rule(edges: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights on a box; by symmetry half of the first axis stands for all of it."""
-    rules = [gauss(edges[0]), *(gauss(np.concatenate([-e[:0:-1], e])) for e in edges[1:])]
-    nodes = np.stack(np.meshgrid(*(rule[0] for rule in rules), indexing="ij"), axis=-1).reshape(
-        -1, len(edges)
-    )
-    weights = 2.0 * np.ones(1)
-    for rule in rules:
-        weights = np.outer(weights, rule[1]).ravel()
-    return nodes, weights
-
-
-def polar_rule(edges: FloatArray, dim: int, angles: int = 64) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights on a ball."""
-    radius, weight = gauss(edges)
-    turn = 2.0 * np.pi * (np.arange(angles) + 0.5) / angles
-    if dim == 1:
-        direction, share = np.array([[1.0], [-1.0]]), np.ones(2)
-    elif dim == 2:
-        direction, share = (
-            np.stack([np.cos(turn), np.sin(turn)], axis=1),
-            np.full(angles, 2.0 * np.pi / angles),
-        )
-    else:
-        height, share = np.polynomial.legendre.leggauss(angles // 2)
-        across = np.sqrt(1.0 - height**2)[:, None]
-        direction = np.stack(
-            [across * np.cos(turn), across * np.sin(turn), height[:, None] + 0.0 * turn], axis=-1
-        ).reshape(-1, 3)
-        share = np.repeat(share, angles) * 2.0 * np.pi / angles
-    nodes = (radius[:, None, None] * direction).reshape(-1, dim)
-    return nodes, np.outer(weight * radius ** (dim - 1), share).ravel()
-
-
-def rule(case: Case) -> tuple[FloatArray, FloatArray]:
-    return polar_rule(case.edges[0], case.density.dim) if case.radial else box_rule(case.edges)
-
-
-def separations(dim: int) -> FloatArray:
-    """A few separations, from far inside the kernel to its tail."""
-    direction = np.random.default_rng(3).standard_normal((6, dim))
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return np.array([0.003, 0.03, 0.07, 0.15, 0.25, 0.35])[:, None] * direction
-
-
-# --- the four views
+# --- the views
 
 
 @every_case
-def test_pdf_integrates_to_one_and_characteristic_is_its_cosine_transform(case: Case) -> None:
-    nodes, weights = rule(case)
-    mass = weights * case.density.pdf(nodes)
-    assert mass.sum() == pytest.approx(1.0, abs=2e-6)
-    z = separations(case.density.dim)
-    transform = [np.cos(2.0 * np.pi * (nodes @ one)) @ mass for one in z]
-    np.testing.assert_allclose(case.density.characteristic(z), transform, atol=4e-6)
+def test_all_views_speak_of_one_density(case: Case) -> None:
+    check_density(case.density, edges=case.edges, radial=case.radial, seed=11)
 
 
-@every_case
-def test_characteristic_is_the_mean_cosine_of_samples(case: Case) -> None:
-    z = separations(case.density.dim)
-    samples = case.density.sample(DRAWS, np.random.default_rng(11))
-    assert samples.shape == (DRAWS, case.density.dim)
-    cosines = np.cos(2.0 * np.pi * samples @ z.T)
-    error = cosines.std(axis=0) / math.sqrt(DRAWS)
-    assert np.all(np.abs(cosines.mean(axis=0) - case.density.characteristic(z)) < SIGMAS * error)
+def test_a_positional_encoding_is_a_law_of_single_frequencies() -> None:
+    for dim in (1, 2):
+        check_density(PositionalEncoding(4, dim), has_pdf=False, seed=11)
 
 
-@every_case
-def test_quantile_radius_holds_its_share_of_samples(case: Case) -> None:
-    distance = np.linalg.norm(case.density.sample(DRAWS, np.random.default_rng(13)), axis=1)
-    for mass in (0.02, 0.5, 0.9, 0.999):
-        share = np.mean(distance <= case.density.radius(mass))
-        assert abs(share - mass) < SIGMAS * math.sqrt(mass * (1.0 - mass) / DRAWS)
-
-
-@every_case
-def test_quantile_radius_bounds_its_share_of_the_pdf(case: Case) -> None:
-    # Across jumps and kinks the angles converge slowly.
-    tolerance = 1e-7 if case.radial or isinstance(case.density, Gaussian) else 1e-2
-    for mass in (0.3, 0.8):
-        radius = case.density.radius(mass)
-        assert case.density.mass_within(radius) == pytest.approx(mass, rel=1e-9)
-        nodes, weights = polar_rule(np.linspace(case.edges[0][0], radius, 12), case.density.dim)
-        assert weights @ case.density.pdf(nodes) == pytest.approx(mass, abs=tolerance)
-
-
-@every_case
-def test_pdf_and_characteristic_are_even(case: Case) -> None:
-    points = np.random.default_rng(17).uniform(-3.0, 3.0, (200, case.density.dim))
-    np.testing.assert_allclose(case.density.pdf(points), case.density.pdf(-points), rtol=1e-12)
-    np.testing.assert_allclose(
-        case.density.characteristic(points), case.density.characteristic(-points), rtol=1e-12, atol=1e-15
-    )
-
-
-@every_case
-def test_maximum_is_the_supremum_of_the_pdf(case: Case) -> None:
-    density, dim = case.density, case.density.dim
-    lattice = np.stack(np.meshgrid(*[np.linspace(-3.0, 3.0, 61)] * dim, indexing="ij"), axis=-1).reshape(
-        -1, dim
-    )
-    seen = max(float(density.pdf(points).max()) for points in (lattice, density.peak_candidates()[0]))
-    assert seen <= density.maximum * (1.0 + 1e-12)
-    assert seen >= density.maximum * (1.0 - 0.01)
-
-
-@every_case
-def test_pdf_jumps_at_the_breakpoints_and_nowhere_else_along_the_axes(case: Case) -> None:
-    density, dim = case.density, case.density.dim
-    if case.radial and math.isfinite(density.support_radius) and dim > 1:  # it jumps on spheres
-        assert density.breakpoints == ()
-        return
-    jumps = set()
-    for axis in range(dim):
-        lattice = np.linspace(0.0, 5.0, 20_001) + 1e-7  # breakpoints lie between lattice points
-        points = np.full((len(lattice), dim), 0.1)
-        points[:, axis] = lattice
-        drop = np.abs(np.diff(density.pdf(points)))
-        jumps |= {round(float(lattice[i]), 3) for i in np.flatnonzero(drop > 5e-3 * density.maximum)}
-    assert tuple(sorted(jumps)) == pytest.approx(density.breakpoints, abs=1e-3)
-
-
-@every_case
-def test_support_box_and_ball_hold_all_samples_and_are_tight(case: Case) -> None:
-    density = case.density
-    if math.isinf(density.support_radius):
-        assert density.support_box == (math.inf,) * density.dim
-        assert np.all(density.pdf(np.full((1, density.dim), 8.0)) > 0.0)
-        return
-    samples = density.sample(DRAWS, np.random.default_rng(19))
-    assert np.all(np.abs(samples) <= np.array(density.support_box))
-    assert np.linalg.norm(samples, axis=1).max() <= density.support_radius
-    assert np.all(np.abs(samples).max(axis=0) > 0.9 * np.array(density.support_box))
-    assert density.mass_within(density.support_radius) == 1.0
-    assert density.mass_within(0.95 * density.support_radius) < 1.0
-
-
-def test_samples_depend_on_the_seed_alone() -> None:
-    for case in CASES.values():
-        first, again = (case.density.sample(5, np.random.default_rng(2)) for _ in range(2))
-        np.testing.assert_array_equal(first, again)
-        assert case.density.sample(0, np.random.default_rng(2)).shape == (0, case.density.dim)
+@pytest.mark.parametrize(
+    "density",
+    [Gaussian(3.0), StudentT(0.8, 3.0, 2), Laplace(2.0, 2), Uniform(3.0), LogUniform(0.5, 4.0)],
+    ids=repr,
+)
+def test_panels_are_found_where_none_are_given(density: Density) -> None:
+    check_density(density)
 
 
 # --- properties that hold for every scale

@@ -77,38 +77,6 @@ def test_every_scale_added_learns_the_fastest_tone_sooner():
     assert np.all(np.diff(rates) > 0)
 
 
-@pytest.mark.parametrize(
-    ("bias", "law"),
-    [
-        ({"bias": "zero"}, lambda rng, n: np.zeros(n)),
-        ({"bias": "normal", "bias_std": 0.6}, lambda rng, n: rng.normal(0, 0.6, n)),
-        ({"bias": "uniform"}, lambda rng, n: rng.uniform(0, 2 * np.pi, n)),
-    ],
-)
-@pytest.mark.parametrize("block", ["output", "frequency", "bias"])
-def test_kernel_is_the_mean_of_the_gradient_products_block_by_block(bias, law, block):
-    rates = fefreq.Rates(**{"output": 0.0, "frequency": 0.0, "bias": 0.0, block: 1.0})
-    model = fefreq.MultiScaleSine(
-        fefreq.Gaussian(0.8, 2), (1, 3), 0.9, rates=rates, prefactor_power=0.5, **bias
-    )
-    x, y = np.array([[0.3, -0.2]]), np.array([[-0.1, 0.4], [0.5, 0.1], [0.3, -0.2]])
-    rng, n = np.random.default_rng(5), 200_000
-    total, variance = np.zeros(len(y)), np.zeros(len(y))
-    for alpha in model.scales:
-        w, a, b = model.density.sample(n, rng), rng.normal(0, 0.9, n), law(rng, n)
-        phase = lambda p: 2 * np.pi * alpha * (w @ p.T) + b[:, None]  # noqa: B023, E731
-        if block == "output":
-            products = np.sin(phase(x)) * np.sin(phase(y))
-        else:
-            products = (a**2)[:, None] * np.cos(phase(x)) * np.cos(phase(y))
-            if block == "frequency":
-                products = products * (2 * np.pi * alpha) ** 2 * (x @ y.T)
-        weight = alpha ** (2 * 0.5) / len(model.scales)
-        total += weight * products.mean(axis=0)
-        variance += weight**2 * products.var(axis=0) / n
-    assert np.all(np.abs(model.kernel(x, y)[0] - total) <= 4 * np.sqrt(variance) + 1e-12)
-
-
 def test_radius_holds_the_mass_of_all_scales():
     model = fefreq.MultiScaleSine(fefreq.Gaussian(1.0), (1, 2, 4))
     rng = np.random.default_rng(6)
