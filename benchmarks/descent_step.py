@@ -17,9 +17,10 @@ import torch
 import fefreq
 from harness.networks.plane_waves import ensemble_parameters
 from harness.networks.two_layer import network_for
-from harness.training.descent import DensePlaneWaves, Descent, PlaneWaves
 from harness.training.transform_plans import PlanOptions
 from harness.training.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves
+from harness.training.wave_descent import WaveDescent
+from harness.training.wave_sums import DensePlaneWaves, PlaneWaves
 
 CASES = (
     ("512", (512,), 16_384, "grid"),
@@ -81,7 +82,7 @@ def step_seconds(target: fefreq.Target, width: int, transform_threads: int | Non
         waves = DensePlaneWaves(points)
     else:
         waves = TransformedPlaneWaves.on(target, PlanOptions(torch.float64, transform_threads))
-    descent = Descent(network, parameters, waves, points, values, weights, starts_at_zero=True)
+    descent = WaveDescent(network, parameters, waves, points, values, weights, starts_at_zero=True)
     descent.step(1e-3)
     seconds = []
     for _ in range(repeat):

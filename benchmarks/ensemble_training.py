@@ -21,8 +21,8 @@ from torch import nn
 import fefreq
 from harness.networks import DeepFourierFeatureNetwork
 from harness.networks.layers import fourier_features
-from harness.training.module_training import ModuleTrainer
-from harness.training.stacked import Stacked, members_together
+from harness.training.module_trainer import ModuleTrainer
+from harness.training.stacked_networks import members_together
 
 SEEDS = 16
 WIDTHS = (16, 64, 256)
@@ -61,7 +61,7 @@ def make_trainer(layers: int, width: int, points: int, precision: str) -> Module
 
 def stepper(trainer: ModuleTrainer, size: int) -> Callable[[], None]:
     """One step of all networks, ``size`` at a time; each takes all its steps before the next as in training."""
-    groups = [Stacked(trainer, range(first, min(first + size, SEEDS))) for first in range(0, SEEDS, size)]
+    groups = [trainer.group(range(first, min(first + size, SEEDS))) for first in range(0, SEEDS, size)]
     return lambda: [group.step(1e-3) for group in groups] and None
 
 

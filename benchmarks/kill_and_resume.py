@@ -29,9 +29,9 @@ import torch
 import fefreq
 from harness.networks import DeepFourierFeatureNetwork
 from harness.training.checkpoints import Checkpoints
-from harness.training.module_training import train_module
 from harness.training.optimisers import Adam
-from harness.training.runs import Run, train
+from harness.training.run import Run
+from harness.training.train import train, train_module
 
 TARGET = fefreq.Target.from_function(
     lambda x: np.exp(-6 * x[:, 0] ** 2) * (1 + np.sin(4 * np.pi * x[:, 0])), [(-1, 1)], 128
@@ -122,10 +122,11 @@ def killed_training(name: str, folder: Path, kills: int, seed: int) -> tuple[boo
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            "harness.training.module_training",
-            "harness.training.ensembles",
-            "harness.training.run_files",
+            "harness.training.module_engine",
+            "harness.training.plane_wave_engine",
+            "harness.training.train",
             "sympy",
+            "torch._dynamo",
         ]
     )
     # Short enough that the training is not over before its last kill.

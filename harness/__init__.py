@@ -13,5 +13,11 @@ True
 
 import lazy_loader
 
+from fefreq.fields.saved import announce
+
 # __init__.pyi beside this file is the list of public names.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+# What fefreq.load reads once harness is imported.
+announce("fefreq training run 1", "harness.training.run")
+announce("fefreq relu recording 1", "harness.relu.recording")

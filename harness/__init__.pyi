@@ -6,6 +6,6 @@ from .studies.comparison.study import run_experiment as run_experiment
 from .studies.study import write_outcome as write_outcome
 from .sweeps.run import sweep as sweep
 from .training.checkpoints import Checkpoints as Checkpoints
-from .training.module_training import train_module as train_module
-from .training.runs import Run as Run
-from .training.runs import train as train
+from .training.run import Run as Run
+from .training.train import train as train
+from .training.train import train_module as train_module

@@ -22,8 +22,8 @@ from fefreq.experiments.console import check_fresh
 from fefreq.experiments.schema import Section
 from fefreq.support.files import sync
 from harness.studies.frame import digest_of_files
-from harness.training.checkpoint_files import difference, failure_told, write_synced
-from harness.training.checkpoints import FORMAT, LABEL, Checkpoints
+from harness.training.checkpoint_files import FORMAT, LABEL, difference, failure_told, write_synced
+from harness.training.checkpoints import Checkpoints
 from harness.training.folder_lock import LOCK, Lock
 
 CHECKPOINTS, MANIFEST, REPORT, STAGING = "checkpoints", "manifest.json", "report.html", ".results"

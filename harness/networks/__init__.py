@@ -2,8 +2,7 @@
 
 A specification is a frozen dataclass of numbers and names that can stand in an experiment file as it is (its
 field ``kind`` names the class). It holds no parameters: ``draw`` draws those of one network, ``features`` and
-``outputs`` evaluate any number of networks at once, and :func:`harness.training.module_training.train_module` trains
-what it describes.
+``outputs`` evaluate any number of networks at once, and :func:`harness.train_module` trains what it describes.
 
 - :class:`DeepFourierFeatureNetwork`: hidden layers on random Fourier features, frozen or trained;
 - :class:`MultiScaleNetwork`: parallel sub-networks that see the input at several scales;

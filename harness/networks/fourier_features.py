@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from fefreq.densities.base import Density
+from fefreq.models import DeepFourierFeatures, FourierFeatures, Model, Rates
 from fefreq.support.arrays import FloatArray
 from harness.networks.spec import (
     Activation,
@@ -86,10 +87,44 @@ class DeepFourierFeatureNetwork(ModuleSpec):
         require_number("output_std", self.output_std, 0.0)
         require_number("bias_std", self.bias_std, 0.0)
 
+    @classmethod
+    def of(cls, model: DeepFourierFeatures, width: int) -> DeepFourierFeatureNetwork:
+        """The network of finite width whose limit is a model.
+
+        Raises
+        ------
+        TypeError
+            If the activation of the model is a function and not a name.
+        """
+        if not isinstance(model.activation, str):
+            raise TypeError(
+                "networks are trained with activations that have a name, such as 'relu' or 'tanh'; a function of "
+                "your own can be predicted alone"
+            )
+        return cls(model.density, width, model.hidden_layers, model.activation)
+
     @property
     def dim(self) -> int:
         """Number of coordinates."""
         return self.density.dim
+
+    def limit(self) -> Model | None:
+        """Two-layer Fourier features without hidden layers; with them, deep Fourier features.
+
+        The theory of hidden layers is that of frozen frequencies, rates of 1, output weights of variance 1 and no
+        biases, in the tangent-kernel parametrisation; frequencies are drawn without end, too, in this limit.
+        """
+        rates = self.rates
+        if self.parametrisation != "tangent-kernel":
+            return None
+        if self.hidden_layers == 0:
+            if rates.output == rates.frequency == 0:
+                return None
+            return FourierFeatures(self.density, self.output_std, Rates(rates.output, rates.frequency))
+        described = rates.frequency == 0 and rates.hidden == rates.output == self.output_std == 1
+        if not described or self.bias_std > 0:
+            return None
+        return DeepFourierFeatures(self.density, self.hidden_layers, self.activation)
 
     def draw(self, channels: int, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Frequencies ``(d, m_0)``, hidden layers, output weights ``(m_L, C)``; features are cosines, then sines."""

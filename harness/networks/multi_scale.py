@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from fefreq.densities.base import Density
+from fefreq.models import Model, MultiScaleSine, Rates
 from fefreq.support.arrays import FloatArray
 from harness.networks.spec import (
     Activation,
@@ -116,6 +117,24 @@ class MultiScaleNetwork(ModuleSpec):
     def dim(self) -> int:
         """Number of coordinates."""
         return self.density.dim
+
+    def limit(self) -> Model | None:
+        """Multi-scale sines, of two layers of sines in the tangent-kernel parametrisation."""
+        rates = self.rates
+        two_layers = self.hidden_layers == 0 and self.activation == "sine"
+        if not two_layers or self.parametrisation != "tangent-kernel":
+            return None
+        if rates.output == rates.frequency == rates.bias == 0 or rates.output == self.output_std == 0:
+            return None
+        return MultiScaleSine(
+            self.density,
+            self.scales,
+            self.output_std,
+            self.bias,
+            self.bias_std,
+            Rates(rates.output, rates.frequency, rates.bias),
+            self.prefactor_power,
+        )
 
     def draw(self, channels: int, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Blocks, the sub-networks on the first axis: frequencies ``(J, d, m)``, biases ``(J, 1, m)`` and so on."""

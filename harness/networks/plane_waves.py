@@ -7,7 +7,7 @@ Every network of this kind is, for each output channel ``c``, a sum over its neu
 with wave frequencies ``v`` and complex amplitudes ``z`` that are simple functions of the parameters. An
 architecture only says which functions (:meth:`Network.waves`) and how a gradient with respect to ``v`` and
 ``z`` becomes one with respect to its parameters (:meth:`Network.pullback`). Evaluating the sum and its
-adjoint is the business of :mod:`harness.training.descent` (dense) and :mod:`harness.training.transforms` (fast),
+adjoint is the business of :mod:`harness.training.wave_sums` (dense) and :mod:`harness.training.transforms` (fast),
 which know nothing of architectures.
 
 For weighted residuals ``r_jc`` at points ``x_j`` the gradients of ``R = Σ_jc r_jc N_c(x_j)`` need two sums,
@@ -26,7 +26,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,8 +34,8 @@ from torch import Tensor
 
 from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
+from harness.networks.spec import Start
 
-Start = Literal["antisymmetric", "plain"]
 Parameters = dict[str, Tensor]
 
 
@@ -63,6 +63,10 @@ class Network(ABC):
     model: Model
     width: int
     channels: int
+
+    def limit(self) -> Model:
+        """The model: what this network is at infinite width."""
+        return self.model
 
     @property
     @abstractmethod

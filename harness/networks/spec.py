@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
+from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Activation = Literal["relu", "tanh", "sine", "erf", "sigmoid", "gelu", "silu", "softplus"]
 Parametrisation = Literal["tangent-kernel", "standard"]
+# How a two-layer network begins.
+Start = Literal["antisymmetric", "plain"]
 Blocks = Mapping[str, "Tensor"]
 
 
@@ -124,6 +127,13 @@ class ModuleSpec(ABC):
     @abstractmethod
     def outputs(self, blocks: Blocks, features: Tensor) -> Tensor:
         """Evaluate the rest, shape ``(S, n, C)``."""
+
+    def limit(self) -> Model | None:
+        """What this network is when all its layers are infinitely wide, if the theory has a model of it.
+
+        Times of network and model are the same then: ``t = Σ η`` of full-batch gradient descent.
+        """
+        return None
 
     def units(self) -> int:
         """Units of the widest layer, which decides how many networks fit into a cache together."""

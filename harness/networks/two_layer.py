@@ -131,5 +131,6 @@ def network_for(model: Model, width: int, channels: int) -> Network:
             return network(model, width, channels)
     known = ", ".join(kind.__name__ for kind in _NETWORKS)
     raise TypeError(
-        f"{type(model).__name__} has no network that can be trained; models that have one: {known}"
+        f"{type(model).__name__} has no network that can be trained; models that have one: {known}, "
+        "and DeepFourierFeatures by harness.train"
     )

@@ -22,6 +22,7 @@ True
 from harness.networks.encoding import Encoding, PositionalEncoding, octave_limit, warn_if_aliased
 from harness.relu.accuracy import Split, frequency_error, held_out_split, psnr, residual
 from harness.relu.autograd import autograd_gram
+from harness.relu.frequencies import default_frequencies
 from harness.relu.geometry import encoding_distances, in_sphere_radii, region_widths
 from harness.relu.gradients import (
     GradientConfusion,
@@ -44,7 +45,8 @@ from harness.relu.probes import regions_along
 from harness.relu.recording import Recording, Snapshot, stacked_recordings
 from harness.relu.regions import LineRegions, regions_on_interval, regions_on_lines
 from harness.relu.schedule import Every, Schedule
-from harness.relu.tracking import Tracker, default_frequencies, track
+from harness.relu.tracker import Tracker
+from harness.relu.tracking import track
 from harness.relu.weights import WeightNorms, hyperplane_cosines, weight_norms
 
 __all__ = [

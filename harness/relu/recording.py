@@ -7,19 +7,18 @@ networks by :func:`harness.compare`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from torch import nn
 
 from fefreq.fields.coordinates import with_frequencies
-from fefreq.support.arrays import ComplexArray, FloatArray
-from fefreq.support.files import join_complex, write_netcdf
+from fefreq.fields.residuals import Residuals
+from fefreq.support.arrays import FloatArray
 from fefreq.targets.storage import target_from_dataset, target_variables
 from fefreq.targets.target import Target
 from harness.networks.encoding import Encoding, PositionalEncoding
@@ -28,8 +27,6 @@ from harness.relu.pairs import IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
-
-FORMAT = "fefreq relu recording 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +59,22 @@ class Snapshot:
             ),
         )
 
+    def arrays(self) -> dict[str, FloatArray]:
+        """Weights and biases by the names ``weights.LAYER`` and ``biases.LAYER``."""
+        arrays = {f"weights.{layer}": weight for layer, weight in enumerate(self.weights)}
+        biases = {f"biases.{layer}": bias for layer, bias in enumerate(self.biases) if bias is not None}
+        return arrays | biases
+
+    @classmethod
+    def from_arrays(cls, encoding: Encoding | None, arrays: Mapping[str, FloatArray]) -> Snapshot:
+        """Undo :meth:`arrays`; other entries are passed over."""
+        layers = range(sum(name.startswith("weights.") for name in arrays))
+        return cls(
+            encoding,
+            tuple(arrays[f"weights.{layer}"] for layer in layers),
+            tuple(arrays.get(f"biases.{layer}") for layer in layers),
+        )
+
     def network(self) -> nn.Sequential:
         """Build the network again."""
         modules: list[nn.Module] = [self.encoding] if self.encoding is not None else []
@@ -76,35 +89,37 @@ class Snapshot:
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Recording(Residuals):
     """Diagnostics and error fields of ReLU networks in training; an :class:`fefreq.ErrorField`.
 
     Attributes
     ----------
+    target : Target
+        The data, in coordinates of their own.
+    times : ndarray, shape (T,)
+        Training times ``Σ η``.
+    members : ndarray, shape (S, T, n) or (S, T, n, channels)
+        ``f - N`` at all samples, also called :attr:`residuals`.
     data : xarray.Dataset
         ``error`` (seed, time, frequency, and channel if there are any), ``mean_squared_error`` (seed, time), and
         what was scheduled (seed, time, …), NaN where it was not measured. Coordinates ``time`` = Σ η, ``step``,
         ``epoch`` along time, ``frequency`` or ``xi_0``, … along frequency.
-    target : Target
-        The data, in coordinates of their own.
-    residuals : ndarray, shape (S, T, n) or (S, T, n, channels)
-        ``f - N`` at all samples.
     coordinates : (float, float)
         What the longest side of the data became in the coordinates of the networks.
     snapshots : dict
         By member and epoch.
     """
 
+    format: ClassVar[str] = "fefreq relu recording 1"
+
     data: xr.Dataset
-    target: Target
-    residuals: FloatArray
     coordinates: tuple[float, float]
     snapshots: dict[tuple[int, int], Snapshot]
 
     @property
-    def times(self) -> FloatArray:
-        """Training times ``Σ η``, ``(T,)``."""
-        return np.asarray(self.data.time.values, dtype=np.float64)
+    def residuals(self) -> FloatArray:
+        """``f - N`` of every network, shape ``(S, T, n)`` or ``(S, T, n, channels)``."""
+        return self.members
 
     @property
     def box(self) -> tuple[FloatArray, FloatArray]:
@@ -120,18 +135,10 @@ class Recording:
         """Epochs of the snapshots."""
         return tuple(sorted({epoch for _, epoch in self.snapshots}))
 
-    @cached_property
+    @property
     def seeds(self) -> int:
         """Number of networks."""
-        return len(self.residuals)
-
-    def at(self, frequencies: ArrayLike) -> ComplexArray:
-        """Spectrum of the mean residual at any frequencies ``(F, d)``, ``(T, F)`` or ``(T, F, channels)``."""
-        return self._spectra(self.residuals.mean(axis=0), frequencies)
-
-    def members_at(self, frequencies: ArrayLike) -> ComplexArray:
-        """Spectrum of the residual of every network, ``(S, T, F)`` or ``(S, T, F, channels)``."""
-        return np.stack([self._spectra(member, frequencies) for member in self.residuals])
+        return len(self.members)
 
     def network(self, epoch: int, member: int = 0) -> nn.Sequential:
         """A network as it was after an epoch.
@@ -148,13 +155,11 @@ class Recording:
             )
         return self.snapshots[member, epoch].network()
 
-    def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write everything to one NetCDF file, atomically; :meth:`load` reads it back.
+    def to_dataset(self) -> xr.Dataset:
+        """Everything as one dataset.
 
         Raises
         ------
-        FileExistsError
-            If the file exists and ``overwrite`` is false.
         TypeError
             If the networks have an encoding of another kind than :class:`PositionalEncoding`.
         """
@@ -166,60 +171,37 @@ class Recording:
         target, attributes = target_variables(self.target)
         if "channel" in self.data.dims:
             target["target_values"] = (("sample", "channel"), self.target.values)
-        samples = ("seed", "time", "sample", "channel")[: self.residuals.ndim]
-        stored = self.data.assign({"residual": (samples, self.residuals), **target}).assign_attrs(
+        samples = ("seed", "time", "sample", "channel")[: self.members.ndim]
+        stored = self.data.assign({"residual": (samples, self.members), **target}).assign_attrs(
             attributes,
-            format=FORMAT,
+            format=self.format,
             coordinates=list(self.coordinates),
             octaves=0 if encoding is None else encoding.octaves,
             encoded_dim=0 if encoding is None else encoding.dim,
             snapshot_epochs=json.dumps(self.epochs),
         )
-        for kind in ("weights", "biases") if self.snapshots else ():
-            first = getattr(next(iter(self.snapshots.values())), kind)
-            for layer in (number for number, values in enumerate(first) if values is not None):
-                values = np.stack(
-                    [
-                        np.stack(
-                            [getattr(self.snapshots[member, epoch], kind)[layer] for epoch in self.epochs]
-                        )
-                        for member in range(self.seeds)
-                    ]
-                )
-                dims = ("seed", "snapshot", f"out_{layer}", f"in_{layer}")[: values.ndim]
-                stored[f"{kind}_{layer}"] = (dims, values)
-        return write_netcdf(stored, Path(path), overwrite)
+        kept = {key: snapshot.arrays() for key, snapshot in self.snapshots.items()}
+        for name in next(iter(kept.values()), {}):
+            values = np.array([[kept[m, epoch][name] for epoch in self.epochs] for m in range(self.seeds)])
+            kind, layer = name.split(".")
+            dims = ("seed", "snapshot", f"out_{layer}", f"in_{layer}")[: values.ndim]
+            stored[f"{kind}_{layer}"] = (dims, values)
+        return stored
 
     @classmethod
-    def load(cls, path: str | Path) -> Recording:
-        """Read what :meth:`save` wrote.
-
-        Raises
-        ------
-        ValueError
-            If the file is missing or holds no recording.
-        """
-        import xarray as xr
-
-        try:
-            with xr.open_dataset(path, engine="h5netcdf") as file:
-                dataset = join_complex(file.load())
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is no readable NetCDF file ({error})") from error
-        if dataset.attrs.get("format") != FORMAT:
-            raise ValueError(f"{path} holds no recording of this version: expected the format {FORMAT!r}")
+    def from_dataset(cls, dataset: xr.Dataset) -> Recording:
+        """Rebuild a recording from what :meth:`to_dataset` made."""
         attributes = dict(dataset.attrs)
         octaves, dim = int(attributes["octaves"]), int(attributes["encoded_dim"])
         encoding = PositionalEncoding(dim, octaves) if octaves else None
-        layers = sum(str(name).startswith("weights_") for name in dataset.data_vars)
+        kept = {
+            str(name).replace("_", "."): variable.values
+            for name, variable in dataset.data_vars.items()
+            if str(name).startswith(("weights_", "biases_"))
+        }
         snapshots = {
-            (member, int(epoch)): Snapshot(
-                encoding,
-                tuple(dataset[f"weights_{layer}"].values[member, at] for layer in range(layers)),
-                tuple(
-                    dataset[f"biases_{layer}"].values[member, at] if f"biases_{layer}" in dataset else None
-                    for layer in range(layers)
-                ),
+            (member, int(epoch)): Snapshot.from_arrays(
+                encoding, {name: values[member, at] for name, values in kept.items()}
             )
             for member in range(dataset.sizes["seed"])
             for at, epoch in enumerate(json.loads(attributes["snapshot_epochs"]))
@@ -233,10 +215,22 @@ class Recording:
         low, high = (float(value) for value in attributes["coordinates"])
         data = with_frequencies(dataset.drop_vars(inner))
         data.attrs = kept
-        return cls(data, target_from_dataset(dataset), dataset.residual.values, (low, high), snapshots)
+        return cls(
+            target_from_dataset(dataset),
+            data.time.values,
+            dataset.residual.values,
+            data,
+            (low, high),
+            snapshots,
+        )
 
-    def _spectra(self, residuals: FloatArray, frequencies: ArrayLike) -> ComplexArray:
-        return np.stack([self.target.with_values(u).spectrum(frequencies) for u in residuals])
+    def _select(self, kept: NDArray[np.bool_]) -> Recording:
+        data = self.data.isel(time=kept)
+        epochs = set(data.epoch.values.tolist())
+        snapshots = {key: snapshot for key, snapshot in self.snapshots.items() if key[1] in epochs}
+        return replace(
+            self, times=self.times[kept], members=self.members[:, kept], data=data, snapshots=snapshots
+        )
 
 
 def box_of(target: Target) -> tuple[FloatArray, FloatArray]:

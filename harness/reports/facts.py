@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.training.runs import Run
+from harness.training.run import Run
 
 
 def run_facts(run: Run) -> dict[str, object]:

@@ -15,7 +15,7 @@ def naming(network: str) -> Iterator[None]:
     DivergenceError
         A ``FloatingPointError``, with the ``run`` of the one that it stands for.
     """
-    from harness.training.descent import DivergenceError
+    from harness.training.run import DivergenceError
 
     try:
         yield

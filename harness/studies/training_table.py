@@ -33,7 +33,7 @@ class Training(Section):
     )
 
     def settings(self, model: str) -> dict[str, Any]:
-        """Settings of :class:`harness.training.runs.Trainer` for one model."""
+        """Settings of :class:`harness.training.plane_wave_trainer.PlaneWaveTrainer` for one model."""
         settings = self.model_dump()
         if isinstance(self.width, dict):
             settings["width"] = self.width[model]

@@ -6,6 +6,7 @@ every array, so damage is noticed. Objects are neither written nor read.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import struct
@@ -22,6 +23,10 @@ from numpy.typing import NDArray
 from fefreq.support.files import atomic, sync
 
 Arrays = Mapping[str, NDArray[Any]]
+
+# Of folders of checkpoints, whose files are named here.
+FORMAT = "fefreq checkpoint 2"
+START, STATE, LABEL = "start.nc", "state.npz", "label.json"
 
 # What readers of the zip format raise on damaged files.
 DAMAGE = (
@@ -121,6 +126,37 @@ def read_arrays(path: Path, fingerprint: str) -> tuple[dict[str, Any], dict[str,
             "the start, or choose a new one"
         )
     return header, arrays
+
+
+def snapshot_file(folder: Path, number: int) -> Path:
+    """File of a snapshot."""
+    return folder / f"snapshot-{number:05d}.npz"
+
+
+def description_in(start: Path) -> dict[str, Any]:
+    """What the first file of a folder of checkpoints says it is about.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or no checkpoint.
+    """
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(start, engine="h5netcdf") as file:
+            description: dict[str, Any] = json.loads(file.attrs["checkpoint"])
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{start} is damaged or no checkpoint ({error}): remove the folder {start.parent} to train from the start, "
+            "or choose a new one"
+        ) from error
+    return description
+
+
+def fingerprint(description: Mapping[str, Any]) -> str:
+    """Hash of a description, by which the files of a folder know one another."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

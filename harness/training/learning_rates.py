@@ -25,7 +25,7 @@ from harness.networks.spec import require_count, require_number
 MAX_STEPS = 10**8
 
 
-class Schedule(ABC):
+class LearningRate(ABC):
     """Sizes ``η_k > 0`` of the steps ``k = 0, 1, …``."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -46,7 +46,7 @@ class Schedule(ABC):
 
 
 @dataclass(frozen=True)
-class Constant(Schedule):
+class Constant(LearningRate):
     """``η_k = rate``.
 
     Parameters
@@ -77,7 +77,7 @@ class Constant(Schedule):
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(LearningRate):
     """Half a cosine from ``rate`` to ``final`` within ``steps`` steps, then ``final``.
 
     Parameters
@@ -121,7 +121,7 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
-class Exponential(Schedule):
+class Exponential(LearningRate):
     """``η_k = rate · decay^k``.
 
     Parameters
@@ -160,7 +160,7 @@ class Exponential(Schedule):
 
 
 @dataclass(frozen=True)
-class Piecewise(Schedule):
+class Piecewise(LearningRate):
     """``rate_values[i]`` from step ``boundaries[i - 1]`` on.
 
     Parameters
@@ -208,10 +208,10 @@ class Piecewise(Schedule):
         return math.inf
 
 
-AnySchedule = Annotated[Constant | Cosine | Exponential | Piecewise, ByKind()]
+AnyLearningRate = Annotated[Constant | Cosine | Exponential | Piecewise, ByKind()]
 
 
-def steps_to_times(schedule: Schedule, times: FloatArray) -> list[FloatArray]:
+def steps_to_times(schedule: LearningRate, times: FloatArray) -> list[FloatArray]:
     """Sizes of the steps on the way to every time, which they hit exactly.
 
     From one time to the next the fewest steps of the schedule are taken that cover the distance, all of them
@@ -219,7 +219,7 @@ def steps_to_times(schedule: Schedule, times: FloatArray) -> list[FloatArray]:
 
     Parameters
     ----------
-    schedule : Schedule
+    schedule : LearningRate
     times : ndarray, shape (T,)
         Increasing, the first at least 0.
 
@@ -269,7 +269,7 @@ def steps_to_times(schedule: Schedule, times: FloatArray) -> list[FloatArray]:
     return intervals
 
 
-def steps_to_counts(schedule: Schedule, counts: list[int]) -> list[FloatArray]:
+def steps_to_counts(schedule: LearningRate, counts: list[int]) -> list[FloatArray]:
     """Sizes of the steps on the way to every number of steps.
 
     >>> [part.tolist() for part in steps_to_counts(Exponential(1.0, 0.5), [0, 1, 3])]

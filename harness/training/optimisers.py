@@ -1,4 +1,4 @@
-r"""Optimisers: what they make of gradients.
+r"""Optimisers: what they make of gradients. The steps are those of :mod:`torch.optim`.
 
 Every optimiser turns gradients ``g_k`` into directions ``p_k``, and one step is
 
@@ -16,29 +16,18 @@ ValueError: adam has no option 'momentum'; its options are beta1, beta2, epsilon
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
 
 from fefreq.support.schema import ByKind
 from harness.networks.spec import require_number
+from harness.training.engine import State
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-
-class Stepper(Protocol):
-    """An optimiser at work on one vector of parameters."""
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        """Turn a gradient ``(P,)`` into the direction of the step."""
-
-    def memory(self) -> dict[str, Tensor]:
-        """What is remembered of earlier gradients, by name; empty if there is nothing yet."""
-
-    def recall(self, memory: dict[str, Tensor]) -> None:
-        """Remember what :meth:`memory` gave once."""
+    import torch
 
 
 class Optimiser(ABC):
@@ -47,8 +36,8 @@ class Optimiser(ABC):
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     @abstractmethod
-    def begin(self) -> Stepper:
-        """Start without memory of any gradient."""
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser at its start, on groups of parameters; every step sets ``lr`` to its size."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +46,11 @@ class Descent(Optimiser):
 
     kind: Literal["descent"] = field(default="descent", kw_only=True, repr=False)
 
-    def begin(self) -> Stepper:
-        """Start."""
-        return _Plain()
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Steps of ``torch.optim.SGD``."""
+        import torch
+
+        return torch.optim.SGD(groups, lr=1.0)
 
 
 @dataclass(frozen=True)
@@ -92,9 +83,11 @@ class Sgd(Optimiser):
                 "nesterov looks ahead along the momentum, so it needs momentum above 0, such as 0.9"
             )
 
-    def begin(self) -> Stepper:
-        """Start."""
-        return _Momentum(self) if self.momentum else _Plain()
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Steps of ``torch.optim.SGD``."""
+        import torch
+
+        return torch.optim.SGD(groups, lr=1.0, momentum=self.momentum, nesterov=self.nesterov)
 
 
 @dataclass(frozen=True)
@@ -128,9 +121,11 @@ class Adam(Optimiser):
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
         require_number("epsilon", self.epsilon, 0.0, above=True)
 
-    def begin(self) -> Stepper:
-        """Start."""
-        return _Moments(self)
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Steps of ``torch.optim.Adam``."""
+        import torch
+
+        return torch.optim.Adam(groups, lr=1.0, betas=(self.beta1, self.beta2), eps=self.epsilon)
 
 
 AnyOptimiser = Annotated[Descent | Sgd | Adam, ByKind()]
@@ -164,61 +159,23 @@ def optimiser(name: str, **options: Any) -> Optimiser:
     raise ValueError(f"there is no optimiser {name!r}; there are {names}")
 
 
-class _Plain:
-    def direction(self, gradient: Tensor) -> Tensor:
-        return gradient
-
-    def memory(self) -> dict[str, Tensor]:
-        return {}
-
-    def recall(self, memory: dict[str, Tensor]) -> None:
-        pass
-
-
-class _Momentum:
-    def __init__(self, options: Sgd) -> None:
-        self._options = options
-        self._velocity: Tensor | None = None
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        momentum = self._options.momentum
-        if self._velocity is None:
-            self._velocity = gradient.clone()
-        else:
-            self._velocity.mul_(momentum).add_(gradient)
-        return gradient.add(self._velocity, alpha=momentum) if self._options.nesterov else self._velocity
-
-    def memory(self) -> dict[str, Tensor]:
-        return {} if self._velocity is None else {"velocity": self._velocity}
-
-    def recall(self, memory: dict[str, Tensor]) -> None:
-        self._velocity = memory.get("velocity")
+def memory(optimiser: torch.optim.Optimizer) -> State:
+    """What an optimiser remembers of earlier gradients, as arrays by parameter and name."""
+    remembered = optimiser.state_dict()["state"]
+    return {
+        f"{parameter}.{name}": tensor.cpu().numpy()
+        for parameter, tensors in remembered.items()
+        for name, tensor in tensors.items()
+        if tensor is not None
+    }
 
 
-class _Moments:
-    def __init__(self, options: Adam) -> None:
-        self._options = options
-        self._mean: Tensor | None = None
-        self._square: Tensor | None = None
-        self._count = 0
+def recall(optimiser: torch.optim.Optimizer, remembered: State) -> None:
+    """Give an optimiser back what :func:`memory` said, to the last bit."""
+    import torch
 
-    def direction(self, gradient: Tensor) -> Tensor:
-        beta1, beta2 = self._options.beta1, self._options.beta2
-        if self._mean is None or self._square is None:
-            self._mean, self._square = gradient.new_zeros(gradient.shape), gradient.new_zeros(gradient.shape)
-        self._count += 1
-        self._mean.lerp_(gradient, 1 - beta1)
-        self._square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        scale = self._square.sqrt().div_(math.sqrt(1 - beta2**self._count)).add_(self._options.epsilon)
-        return self._mean.div(scale).div_(1 - beta1**self._count)
-
-    def memory(self) -> dict[str, Tensor]:
-        import torch
-
-        if self._mean is None or self._square is None:
-            return {}
-        return {"mean": self._mean, "square": self._square, "count": torch.tensor(self._count)}
-
-    def recall(self, memory: dict[str, Tensor]) -> None:
-        self._mean, self._square = memory.get("mean"), memory.get("square")
-        self._count = int(memory["count"]) if memory else 0
+    tensors: dict[int, dict[str, torch.Tensor]] = {}
+    for key, array in remembered.items():
+        parameter, name = key.split(".", 1)
+        tensors.setdefault(int(parameter), {})[name] = torch.from_numpy(np.array(array))
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": tensors})

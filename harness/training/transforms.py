@@ -25,8 +25,8 @@ from torch import Tensor
 
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.target import Grid, Target
-from harness.training.descent import PlaneWaves
 from harness.training.transform_plans import PlanOptions, TransformPlan, folded
+from harness.training.wave_sums import PlaneWaves
 
 # Scattered points are transformed on a grid that grows with (extent of the points) × (range of the
 # frequencies) along every axis, huge for heavy-tailed densities in two dimensions and more. With its own

@@ -11,7 +11,7 @@ from fefreq.fields.error_field import ErrorField
 from fefreq.kernel.solution import PointSolution
 from fefreq.models import Model
 from fefreq.targets.target import Target
-from harness.training.runs import Run
+from harness.training.run import Run
 
 
 @dataclass(frozen=True)

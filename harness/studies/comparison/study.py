@@ -42,7 +42,8 @@ from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
 from harness.studies.training_table import Training
 from harness.training.checkpoints import Checkpoints
-from harness.training.runs import Run, Trainer
+from harness.training.plane_wave_trainer import PlaneWaveTrainer
+from harness.training.run import Run
 
 
 class Comparison(Experiment, Study):
@@ -144,14 +145,16 @@ class _Prepared:
 
     problem: FrequencyDiffusion
     flow: KernelFlow
-    trainer: Trainer | None
+    trainer: PlaneWaveTrainer | None
 
     @classmethod
     def of(cls, study: Comparison, name: str, target: Target) -> _Prepared:
         model = study.named_models()[name]
         trainer = None
         if study.training is not None:
-            trainer = Trainer(model, target, times=study.time_values(), **study.training.settings(name))
+            trainer = PlaneWaveTrainer(
+                model, target, times=study.time_values(), **study.training.settings(name)
+            )
         return cls(study.pde.problem(model, target), KernelFlow(model, target), trainer)
 
     def carry_out(

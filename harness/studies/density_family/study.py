@@ -34,7 +34,8 @@ from harness.studies.density_family.findings import Findings
 from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
-from harness.training.runs import Precision, Run
+from harness.training.run import Run
+from harness.training.trainer import Precision
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
@@ -231,34 +232,18 @@ class DensityFamily(Study):
         progress: Progress,
         checkpoints: Checkpoints | None,
     ) -> Run:
-        from harness.networks import DeepFourierFeatureNetwork
-        from harness.training.module_training import train_module
-        from harness.training.runs import train
+        from harness.training.train import train
 
-        rate = training.share * 2 / largest_rate(model, target)
-        if self.hidden_layers == 0:
-            # Output weights begin at zero, so the network does, and every neuron has a frequency of its own.
-            return train(
-                model,
-                target,
-                training.width,
-                [self.time],
-                rate,
-                training.seeds,
-                training.seed,
-                start="plain",
-                precision=training.precision,
-                progress=progress,
-                checkpoints=checkpoints,
-            )
-        spec = DeepFourierFeatureNetwork(model.density, training.width, self.hidden_layers, self.activation)
-        return train_module(
-            spec,
+        return train(
+            model,
             target,
+            training.width,
             [self.time],
-            learning_rate=rate,
-            seeds=training.seeds,
-            seed=training.seed,
+            training.share * 2 / largest_rate(model, target),
+            training.seeds,
+            training.seed,
+            # Output weights of two layers begin at zero here, and every neuron has a frequency of its own.
+            start="plain" if self.hidden_layers == 0 else "centred",
             precision=training.precision,
             progress=progress,
             checkpoints=checkpoints,

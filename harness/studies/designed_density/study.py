@@ -39,7 +39,7 @@ from harness.studies.designed_density.errors import PREDICTIONS, gradient_differ
 from harness.studies.designed_density.findings import DENSITIES, FAMILIES, Findings
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
-from harness.training.runs import Precision
+from harness.training.trainer import Precision
 
 if TYPE_CHECKING:
     from harness.training.checkpoints import Checkpoints
@@ -276,7 +276,7 @@ class DesignedDensity(Study):
         checkpoints: Checkpoints | None,
     ) -> None:
         """Add the training error of every network to the data, and the number of steps."""
-        from harness.training.runs import train
+        from harness.training.train import train
 
         shape = (len(DENSITIES), len(self.exponents))
         errors = np.empty((*shape, training.seeds, len(self.times)))

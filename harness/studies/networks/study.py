@@ -36,10 +36,11 @@ from harness.studies.networks.checks import NetworkCheck, judge, require_meaning
 from harness.studies.networks.trained import TrainedNetwork, tone_lives
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
-from harness.training.learning_rates import AnySchedule, Constant, Schedule
-from harness.training.module_training import ModuleStart, ModuleTrainer
+from harness.training.learning_rates import AnyLearningRate, Constant, LearningRate
+from harness.training.module_trainer import ModuleStart, ModuleTrainer
 from harness.training.optimisers import AnyOptimiser, Descent
-from harness.training.runs import DEFAULT_SHARE, Device, Precision, Run
+from harness.training.run import Run
+from harness.training.trainer import DEFAULT_SHARE, Device, Precision
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
@@ -67,7 +68,7 @@ class StepRange(Keys):
 
 
 def _number_or_schedule(value: object) -> str | None:
-    if isinstance(value, (dict, Schedule)):
+    if isinstance(value, (dict, LearningRate)):
         return "schedule"
     return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
@@ -78,7 +79,7 @@ class NetworkTraining(Keys):
     optimiser: AnyOptimiser = Field(Descent(), description="gradient descent by default")
     learning_rate: (
         Annotated[
-            Annotated[PositiveFloat, Tag("number")] | Annotated[AnySchedule, Tag("schedule")],
+            Annotated[PositiveFloat, Tag("number")] | Annotated[AnyLearningRate, Tag("schedule")],
             Discriminator(
                 _number_or_schedule,
                 custom_error_type="learning_rate",
@@ -125,10 +126,13 @@ class NetworkStudy(Study):
     kind: Literal["networks"]
     target: AnySource = Field(description="what is learned")
     networks: dict[str, AnyModule] = Field(min_length=1, description="the networks, each under a name")
-    predictions: dict[str, Model] = Field(
-        default={},
-        description="infinitely wide networks that networks of the same name are held against; "
-        "for full-batch descent only",
+    predictions: dict[str, Model] | None = Field(
+        default=None,
+        description="infinitely wide networks that networks of the same name are held against, for full-batch descent "
+        "only; by default, there, the limit of every network that has one",
+    )
+    of_others: bool = Field(
+        False, description="whether a prediction may be of another network than the one it is held against"
     )
     predicted_by: Literal["kernel", "pde"] = Field(
         "kernel", description="the kernel flow on the data, or the diffusion equation over frequency"
@@ -170,12 +174,22 @@ class NetworkStudy(Study):
         self._require_comparable()
         for number, check in enumerate(self.checks):
             require_meaning(
-                check, f"checks.{number}", list(self.networks), list(self.predictions), self._tone_count()
+                check, f"checks.{number}", list(self.networks), list(self.predicted), self._tone_count()
             )
         return self
 
+    @cached_property
+    def predicted(self) -> dict[str, Model]:
+        """What networks are held against, by their names."""
+        if self.predictions is not None:
+            return dict(self.predictions)
+        if not self.training.tangent_kernel_time:
+            return {}
+        limits = {name: spec.limit() for name, spec in self.networks.items()}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
     def _require_comparable(self) -> None:
-        for name in self.predictions:
+        for name, model in (self.predictions or {}).items():
             if name not in self.networks:
                 raise ValueError(
                     f"predictions.{name}: there is no network {name!r}; there are {', '.join(self.networks)}"
@@ -196,7 +210,13 @@ class NetworkStudy(Study):
                     "not that of a prediction: leave out the prediction, or choose a network with "
                     "parametrisation = 'tangent-kernel'"
                 )
-        if self.horizon is not None and not self.predictions:
+            limit = spec.limit()
+            if not self.of_others and (limit is None or limit.to_json() != model.to_json()):
+                raise ValueError(
+                    f"predictions.{name}: {model!r} is the prediction of another network than networks.{name}, whose "
+                    f"own is {limit!r}: leave it out, or say of_others = true"
+                )
+        if self.horizon is not None and not self.predicted:
             raise ValueError("horizon is for predictions, but there are none: give [predictions.NAME]")
 
     def located(self, folder: Path) -> Self:
@@ -212,7 +232,7 @@ class NetworkStudy(Study):
             If data, networks and settings do not go together.
         """
         self.tones(self._data.dim)
-        for model in self.predictions.values():
+        for model in self.predicted.values():
             self._predictor(model, self._data)
         _ = self._trainers  # made here, so that a network that cannot be trained is told before any training
 
@@ -305,10 +325,10 @@ class NetworkStudy(Study):
     def _compared(self, name: str, run: Run) -> TrainedNetwork:
         sources: dict[str, ErrorField] = {}
         forecast = None
-        if name in self.predictions:
+        if name in self.predicted:
             # A plain start has an output of its own: the prediction then starts from the measured residual.
             start = run.initial if self.training.start == "plain" else self._data
-            forecast = self._predictor(self.predictions[name], start).solve(self._forecast_times(run.times))
+            forecast = self._predictor(self.predicted[name], start).solve(self._forecast_times(run.times))
             sources[self.predicted_by] = forecast.until(run.times[-1])
         sources["network"] = run
         comparison = compare(sources, frequency_grid(self._data, self.frequencies.half_width))

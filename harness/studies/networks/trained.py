@@ -14,7 +14,7 @@ from fefreq.fields.half_life import half_life
 from fefreq.support.arrays import FloatArray
 from harness.reports.facts import run_facts
 from harness.studies.networks.checks import rank_correlation
-from harness.training.runs import Run
+from harness.training.run import Run
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from fefreq.targets.target import Grid, Target
 from harness.relu import ReluNetwork, activation_patterns, relu_network
 from harness.relu.recording import Recording, stacked_recordings
 from harness.relu.schedule import Schedule
-from harness.relu.tracking import Tracker
+from harness.relu.tracker import Tracker
 from harness.reports.series import write_series
 from harness.studies.relu_dynamics.checks import AnyReluCheck, require_readable
 from harness.studies.relu_dynamics.targets import Photograph
@@ -205,7 +205,7 @@ class ReluDynamics(Study):
         recordings: dict[str, Recording] = {}
         for name, tracker in trackers.items():
             with clock.during(name):
-                recordings[name] = recorded(tracker, checkpoints, name, progress)
+                recordings[name] = tracker.run(progress, checkpoints and checkpoints.named(name))
         data = stacked_recordings(recordings)
         data.attrs |= {"title": self.title, "question": self.question}
         return StudyResult(
@@ -314,20 +314,3 @@ def without_warnings(build: Callable[[], dict[str, Tracker]]) -> tuple[dict[str,
         warnings.simplefilter("always", UserWarning)
         trackers = build()
     return trackers, tuple(dict.fromkeys(str(warning.message) for warning in caught))
-
-
-def recorded(tracker: Tracker, checkpoints: Checkpoints | None, name: str, progress: Progress) -> Recording:
-    """Train and measure, or read what was recorded before an interruption."""
-    if checkpoints is None:
-        return tracker.run(progress)
-    place = checkpoints.named(name)
-    path = place.folder / "recording.nc"
-    if path.is_file():
-        recording = Recording.load(path)
-        if not tracker.made(recording):
-            raise ValueError(f"{path} is of another training: choose a new folder, or remove it")
-        return recording
-    recording = tracker.run(progress)
-    place.make()
-    recording.save(path)
-    return recording

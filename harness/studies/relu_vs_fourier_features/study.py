@@ -30,14 +30,14 @@ from harness.comparison.tones import tone_table
 from harness.comparison.verdicts import Verdict
 from harness.relu.recording import Recording, stacked_recordings
 from harness.relu.schedule import Schedule
-from harness.relu.tracking import Tracker
+from harness.relu.tracker import Tracker
 from harness.reports.series import write_series
 from harness.studies.relu_dynamics.checks import cycles, in_band, require_band, short, telling_digits
 from harness.studies.relu_dynamics.study import InputCondition, PairSampling, ReluPerceptron, require_names
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
 from harness.studies.training_table import Training
-from harness.training.runs import Trainer
+from harness.training.plane_wave_trainer import PlaneWaveTrainer
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
@@ -225,7 +225,7 @@ class ReluVsFourierFeatures(Study):
 
     def carry_out(self, progress: Progress, checkpoints: Checkpoints | None = None) -> StudyResult:
         """Predict and train the networks of the model, train and measure the ReLU networks, and compare."""
-        from harness.studies.relu_dynamics.study import recorded, without_warnings
+        from harness.studies.relu_dynamics.study import without_warnings
         from harness.studies.relu_vs_fourier_features.report import sections
 
         clock, target, times = Timings(), self.target.make(), self.time_values()
@@ -233,13 +233,12 @@ class ReluVsFourierFeatures(Study):
         with clock.during("diffusion equation"):
             predicted = FrequencyDiffusion(self.model, target).solve(times)
         with clock.during("Fourier features"):
-            kept = None if checkpoints is None else checkpoints.named(FOURIER)
-            trained = self._trainer(target).train(progress, kept)
+            trained = self._trainer(target).train(progress, checkpoints and checkpoints.named(FOURIER))
         recordings: dict[str, Recording] = {}
         trackers, cautions = without_warnings(lambda: self.trackers(target))
         for name, tracker in trackers.items():
             with clock.during(name):
-                recordings[name] = recorded(tracker, checkpoints, name, progress)
+                recordings[name] = tracker.run(progress, checkpoints and checkpoints.named(name))
         sources: dict[str, ErrorField] = {PREDICTED: predicted, FOURIER: trained, **recordings}
         # The prediction is of the Fourier features alone: nothing else is held against it.
         comparison = compare(sources, frequencies, reference=PREDICTED)
@@ -260,8 +259,10 @@ class ReluVsFourierFeatures(Study):
             {"warnings": list(cautions), "prediction": predicted.stats.to_dict()},
         )
 
-    def _trainer(self, target: Target) -> Trainer:
-        return Trainer(self.model, target, times=self.time_values(), **self.training.settings("model"))
+    def _trainer(self, target: Target) -> PlaneWaveTrainer:
+        return PlaneWaveTrainer(
+            self.model, target, times=self.time_values(), **self.training.settings("model")
+        )
 
     def _files(
         self, recordings: dict[str, Recording], comparison: xr.Dataset

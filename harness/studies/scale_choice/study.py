@@ -8,8 +8,7 @@ its last step. Nothing is fitted between them.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +23,6 @@ from fefreq.initialisation.scale.recommendation import Recommendation
 from fefreq.initialisation.scale.search import recommend_scale
 from fefreq.initialisation.scale.table import flat_range
 from fefreq.support.arrays import FloatArray
-from fefreq.support.files import write_text
 from fefreq.targets.split import DataSplit, split_grid
 from harness.comparison.verdicts import Verdict
 from harness.studies.scale_choice.images import image_named, is_sample
@@ -33,7 +31,7 @@ from harness.studies.timings import Timings
 
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
-    from harness.studies.scale_choice.training import Network, Trained
+    from harness.studies.scale_choice.training import Network
     from harness.training.checkpoints import Checkpoints
 
 SQUARE = [(0.0, 1.0), (0.0, 1.0)]
@@ -144,6 +142,7 @@ class ScaleChoice(Study):
     def carry_out(self, progress: Progress, checkpoints: Checkpoints | None = None) -> StudyResult:
         """Predict and train for all images and scales, and compare."""
         from harness.studies.scale_choice.report import sections
+        from harness.studies.scale_choice.training import train_on
 
         clock = Timings()
         with clock.during("predictions"):
@@ -154,7 +153,14 @@ class ScaleChoice(Study):
                 split = self.split(name)
                 for j, scale in enumerate(self.scales):
                     for k in range(self.training.seeds):
-                        done = self._trained(name, split, (scale, k), progress, checkpoints)
+                        called = f"{label(name)}-{scale:g}-{k}"
+                        done = train_on(
+                            split,
+                            self.network(scale, k),
+                            progress,
+                            checkpoints and checkpoints.named(called),
+                            f"training {label(name)}, scale {scale:g}",
+                        )
                         trained[i, j, k] = done.train_mse, done.heldout_mse, done.seconds
         data = self._table(advice, trained)
         found = Findings(self, data, advice)
@@ -169,35 +175,6 @@ class ScaleChoice(Study):
             seconds=clock.seconds,
             files={f"predicted-{name}.vti": each.write_image for name, each in advice.items()},
         )
-
-    def _trained(
-        self,
-        image: str,
-        split: DataSplit,
-        which: tuple[float, int],
-        progress: Progress,
-        checkpoints: Checkpoints | None,
-    ) -> Trained:
-        """Train, or read what an interrupted study has finished before."""
-        from harness.studies.scale_choice.training import Trained, train_on
-
-        scale, member = which
-        network = self.network(scale, member)
-        settings = json.dumps({"image": image, "samples": self.samples} | asdict(network), sort_keys=True)
-        name = f"{label(image)}-{scale:g}-{member}.json"
-        path = None if checkpoints is None else checkpoints.folder / name
-        if path is not None and path.is_file():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["settings"] != settings:
-                raise ValueError(f"{path} is of another study: choose another folder for checkpoints")
-            return Trained(**kept["trained"])
-        progress.start(f"training {label(image)}, scale {scale:g}", network.steps)
-        done = train_on(split, network, progress.advance)
-        progress.finish()
-        if path is not None and checkpoints is not None:
-            checkpoints.make()
-            write_text(path, json.dumps({"settings": settings, "trained": asdict(done)}, indent=2))
-        return done
 
     def _table(self, advice: dict[str, Recommendation], trained: FloatArray) -> xr.Dataset:
         last = {name: each.table.isel(family=0, time=-1) for name, each in advice.items()}

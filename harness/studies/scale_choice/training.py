@@ -9,9 +9,9 @@ it ranks scales all the same.
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -19,9 +19,18 @@ from torch import Tensor, nn
 
 from fefreq.densities.base import Density
 from fefreq.support.arrays import FloatArray
+from fefreq.support.progress import Progress
 from fefreq.targets.split import DataSplit
-
-TOGETHER = 4096  # points that are evaluated at once
+from fefreq.targets.target import Target
+from harness.training.checkpoints import Checkpoints
+from harness.training.learning_rates import Cosine, steps_to_counts
+from harness.training.module_engine import ModuleEngine
+from harness.training.optimisers import Adam
+from harness.training.plan import Plan
+from harness.training.recorder import record
+from harness.training.run import DivergenceError
+from harness.training.single_module import SingleModule
+from harness.training.trainer import machine
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class Trained:
     train_mse, heldout_mse : float
         Mean square errors at trained and at held-out points.
     seconds : float
-        Of the steps alone.
+        Time that training took.
     """
 
     train_mse: float
@@ -90,63 +99,84 @@ class Trained:
     seconds: float
 
 
-def train_on(split: DataSplit, network: Network, advance: Callable[[], None] = lambda: None) -> Trained:
+def train_on(
+    split: DataSplit,
+    network: Network,
+    progress: Progress | None = None,
+    checkpoints: Checkpoints | None = None,
+    task: str = "training",
+) -> Trained:
     """Train a network on the trained samples of a split and judge it on the others.
+
+    The loss is the mean square over samples and channels.
 
     Parameters
     ----------
     split : DataSplit
     network : Network
-    advance : callable
-        Called after every step.
+    progress : Progress, optional
+        Hears of every step.
+    checkpoints : Checkpoints, optional
+        Where training is kept, and from where it goes on if it was interrupted.
+    task : str
+        What the progress is told.
 
     Raises
     ------
     FloatingPointError
         If training diverges.
+    ValueError
+        If the checkpoints are of another training or version, or damaged.
+    """
+    target = _all_samples(split)
+    trained = np.flatnonzero(target.weights)
+    sizes = steps_to_counts(Cosine(network.learning_rate, network.steps), [network.steps])
+    module = SingleModule(
+        network.build(target.channels or 1),
+        network.features()(target.points),
+        target.values.reshape(len(target.points), -1),
+        target.weights[trained],
+        optimiser=Adam(),
+        trained=trained,
+        batch=min(network.batch, len(trained)),
+        order=[network.seed, 1],
+        name="the network",
+    )
+    engine = ModuleEngine([module], sizes, target.values.shape)
+    plan = Plan(
+        model=None,
+        target=target,
+        initial_residuals=engine.residuals,
+        step_counts=[network.steps],
+        times=np.array([sizes[0].sum()]),
+        rates=np.array([sizes[0].mean()]),
+        width=network.width,
+        learning_rate=network.learning_rate,
+        method="autograd",
+        metadata={
+            "network": json.dumps(asdict(network), sort_keys=True),
+            **machine("fefreq", "numpy", "torch"),
+        },
+    )
+    try:
+        run = record(plan, engine, progress, checkpoints, task=task)
+    except DivergenceError as error:
+        raise FloatingPointError(
+            f"training diverged with a learning rate of {network.learning_rate:g}: choose a smaller one ({error})"
+        ) from error
+    squares = run.residuals[0, -1] ** 2
+    held_out = np.delete(squares, trained, axis=0)
+    return Trained(float(np.mean(squares[trained])), float(np.mean(held_out)), run.seconds)
+
+
+def _all_samples(split: DataSplit) -> Target:
+    """Trained samples and, with weight zero, the held-out ones, in the precision of the network.
+
+    With these weights ``½ Σ_j q_j |u(x_j)|²`` is the mean square over the trained samples and the channels.
     """
     kept = split.trained.weights > 0
-    features = network.features()
-    inputs, wanted = features(split.trained.points[kept]), _columns(split.trained.values[kept])
-    layers = network.build(wanted.shape[1])
-    optimiser = torch.optim.Adam(layers.parameters(), lr=network.learning_rate)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, network.steps)
-    batches = _batches(len(inputs), network.batch, np.random.default_rng([network.seed, 1]))
-    start = time.perf_counter()
-    for _ in range(network.steps):
-        chosen = next(batches)
-        loss = torch.mean((layers(inputs[chosen]) - wanted[chosen]) ** 2)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        falling.step()
-        advance()
-    seconds = time.perf_counter() - start
-
-    def mean_square(points: FloatArray, values: FloatArray) -> float:
-        total = 0.0
-        with torch.no_grad():
-            for first in range(0, len(points), TOGETHER):
-                part = slice(first, first + TOGETHER)
-                total += float(torch.sum((layers(features(points[part])) - _columns(values[part])) ** 2))
-        return total / values.size
-
-    train = mean_square(split.trained.points[kept], split.trained.values[kept])
-    if not np.isfinite(train):
-        raise FloatingPointError(
-            f"training diverged with a learning rate of {network.learning_rate:g}: choose a smaller one"
-        )
-    return Trained(train, mean_square(split.points, split.values), seconds)
-
-
-def _columns(values: FloatArray) -> Tensor:
-    return torch.tensor(values.reshape(len(values), -1)).float()
-
-
-def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Batches of permutations, without end; samples that do not fill a last batch wait for the next permutation."""
-    size = min(size, count)
-    while True:
-        order = torch.from_numpy(rng.permutation(count))
-        for first in range(0, count - size + 1, size):
-            yield order[first : first + size]
+    values = np.concatenate([split.trained.values[kept], split.values])
+    weights = np.zeros(len(values))
+    weights[: split.count] = 2 / split.trained.values[kept].size
+    points = np.concatenate([split.trained.points[kept], split.points])
+    return Target(points, values.astype(np.float32).astype(np.float64), weights)

@@ -37,7 +37,7 @@ from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
 from harness.studies.width_convergence.power_laws import PowerLaw, power_law, repeated_power_law
-from harness.training.runs import Method, Trainer
+from harness.training.plane_wave_trainer import Method, PlaneWaveTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,9 +142,9 @@ class WidthConvergence(Study):
             details={"fits": {name: law.to_dict() for name, law in laws.named().items()}},
         )
 
-    def _trainer(self, target: Target, width: int, rate: float) -> Trainer:
+    def _trainer(self, target: Target, width: int, rate: float) -> PlaneWaveTrainer:
         seeds = self.seeds[self.widths.index(width)]
-        return Trainer(
+        return PlaneWaveTrainer(
             self.model,
             target,
             width,

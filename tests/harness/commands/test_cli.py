@@ -16,7 +16,7 @@ import harness.commands.app
 from fefreq.models import Coefficients, FourierFeatures
 from harness.experiments import preset_names, preset_path
 from harness.studies.files import find
-from harness.training.runs import Trainer
+from harness.training.plane_wave_trainer import PlaneWaveTrainer
 
 EXPERIMENT = """
 title = "Two tones <quickly>"
@@ -240,7 +240,7 @@ def test_validation_without_names_leaves_out_what_takes_long(monkeypatch):
 @pytest.mark.slow
 def test_validation_passes_as_shipped_and_fails_when_the_prediction_is_spoiled(monkeypatch, tmp_path):
     trained = []
-    train = Trainer.train
+    train = PlaneWaveTrainer.train
 
     def remembered(self, progress=None, checkpoints=None):
         if not trained:
@@ -248,7 +248,7 @@ def test_validation_passes_as_shipped_and_fails_when_the_prediction_is_spoiled(m
         return trained[0]
 
     # Both validations look at the same networks, which do not depend on the prediction.
-    monkeypatch.setattr(Trainer, "train", remembered)
+    monkeypatch.setattr(PlaneWaveTrainer, "train", remembered)
     passed = invoke(harness.commands.app.app, "validate", "fourier-features-1d", "-o", tmp_path / "out")
     assert passed.exit_code == 0, passed.output
     assert (tmp_path / "out" / "fourier-features-1d" / "report.html").is_file()

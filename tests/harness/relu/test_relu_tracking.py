@@ -12,6 +12,7 @@ from torch import nn
 
 import fefreq
 import harness
+from fefreq.support.progress import NullProgress
 from harness.relu import (
     Every,
     Recording,
@@ -22,9 +23,9 @@ from harness.relu import (
     relu_network,
     track,
 )
-from harness.relu import tracking as tracking_module
+from harness.relu import tracker as tracker_module
 from harness.relu.probes import CHORDS_PER_TURN
-from harness.relu.tracking import Tracker
+from harness.relu.tracker import Tracker
 
 DIAGNOSTICS = ["hamming", "confusion", "patterns", "regions", "width", "dead", "norms", "angles", "in_sphere"]
 ALL = {name: [0, 6] for name in DIAGNOSTICS}
@@ -313,6 +314,68 @@ def test_the_test_samples_are_reported_once_at_the_best_epoch_of_validation(imag
     assert recording.data.psnr.dims == ("seed", "time", "part")
 
 
+# Interruptions
+
+
+class Stop(Exception):  # noqa: N818 - no error
+    pass
+
+
+class StopsAt(NullProgress):
+    """Raises when so many steps have been taken."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def advance(self, count: int = 1) -> None:
+        self.left -= count
+        if self.left == 0:
+            raise Stop
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch": 40, "held_out": 0.2},
+        {"optimiser": "descent", "learning_rate": 0.05},
+        {"snapshots": [0, 2, 6]},
+    ],
+    ids=["batches", "descent", "full batch"],
+)
+def test_stopped_anywhere_tracking_ends_with_the_same_bytes(
+    settings, target: fefreq.Target, tmp_path
+) -> None:
+    def tracked(**options) -> Recording:
+        schedule = Schedule(**ALL, error=[0, 2])
+        tracker = Tracker(encoded, target, schedule, epochs=6, seeds=2, pair_count=50, window=20, **settings)
+        recording = tracker.run(**options)
+        recording.data.attrs["seconds"] = 0.0  # the one thing that an interruption changes
+        return recording
+
+    expected = tracked().save(tmp_path / "expected.nc").read_bytes()
+    for step in (1, 2, 5):
+        with pytest.raises(Stop):
+            tracked(checkpoints=harness.Checkpoints(tmp_path / "kept", interval=0), progress=StopsAt(step))
+    found = tracked(checkpoints=harness.Checkpoints(tmp_path / "kept")).save(tmp_path / "found.nc")
+    assert found.read_bytes() == expected
+    again = tracked(checkpoints=harness.Checkpoints(tmp_path / "kept"), progress=StopsAt(1))
+    assert again.save(tmp_path / "again.nc").read_bytes() == expected
+
+
+def test_checkpoints_of_other_networks_or_measurements_are_refused(target: fefreq.Target, tmp_path) -> None:
+    kept = harness.Checkpoints(tmp_path)
+    track(plain, target, Schedule(dead=[0]), epochs=2, checkpoints=kept)
+    for build, schedule, difference in (
+        (lambda seed: relu_network(1, 16, 2, seed=seed + 7), Schedule(dead=[0]), "parameters differs"),
+        (plain, Schedule(dead=[0], norms=[0]), "schedule"),
+    ):
+        with pytest.raises(ValueError, match=f"another experiment or version: {difference}"):
+            track(build, target, schedule, epochs=2, checkpoints=kept)
+    read = harness.Run.load(tmp_path)
+    assert read.model is None
+    assert np.array_equal(read.residuals, track(plain, target, Schedule(), epochs=2).residuals)
+
+
 # Files
 
 
@@ -321,7 +384,8 @@ def test_a_recording_survives_its_file(build, target: fefreq.Target, tmp_path) -
     recording = track(
         build, target, Schedule(**ALL), epochs=6, seeds=2, coordinates=(-1, 1), snapshots=[0, 3, 6]
     )
-    read = Recording.load(recording.save(tmp_path / "run.nc"))
+    read = fefreq.load(recording.save(tmp_path / "run.nc"))
+    assert isinstance(read, Recording)
     assert read.data.identical(recording.data)
     assert np.array_equal(read.residuals, recording.residuals)
     assert read.epochs == (0, 3, 6)
@@ -330,6 +394,14 @@ def test_a_recording_survives_its_file(build, target: fefreq.Target, tmp_path) -
     x = torch.linspace(-1, 1, 9)[:, None]
     with torch.no_grad():
         assert torch.equal(read.network(3, member=1)(x), recording.network(3, member=1)(x))
+
+
+def test_a_recording_until_a_time_keeps_all_that_was_measured_until_then(target: fefreq.Target) -> None:
+    recording = track(plain, target, Schedule(dead=[0, 2, 4]), epochs=4, snapshots=[0, 2, 4])
+    early = recording.until(recording.times[1])
+    assert early.data.identical(recording.data.isel(time=[0, 1]))
+    assert np.array_equal(early.residuals, recording.residuals[:, :2])
+    assert early.epochs == (0, 2)
 
 
 def test_a_layer_without_a_bias_comes_back_without_one(target: fefreq.Target, tmp_path) -> None:
@@ -361,7 +433,7 @@ def test_a_recording_with_channels_survives_its_file(image: fefreq.Target, tmp_p
 def test_other_files_are_refused(target: fefreq.Target, tmp_path) -> None:
     path = tmp_path / "other.nc"
     fefreq.support.files.write_netcdf(track(plain, target, Schedule(), epochs=1).data, path)
-    with pytest.raises(ValueError, match="holds no recording"):
+    with pytest.raises(ValueError, match="holds no result of fefreq but plain arrays"):
         Recording.load(path)
     with pytest.raises(ValueError, match="no readable NetCDF"):
         Recording.load(tmp_path / "none.nc")
@@ -426,7 +498,7 @@ def test_as_many_samples_fit_as_the_refusal_says(batch: int | None, monkeypatch)
         line = fefreq.Target.from_function(wave, [(0, 1)], count)
         return Tracker(plain, line, Schedule(), epochs=1, batch=batch)
 
-    monkeypatch.setattr(tracking_module, "available_memory", lambda: 60_000)
+    monkeypatch.setattr(tracker_module, "available_memory", lambda: 60_000)
     with pytest.raises(ValueError, match=r"of 1000 points does not fit .*: \d+ points fit") as refusal:
         tracker(1000)
     fitting = int(re.search(r"(\d+) points fit", str(refusal.value))[1])

@@ -16,7 +16,8 @@ from harness.studies.density_family.findings import Findings
 from harness.studies.density_family.study import DensityFamily
 from harness.studies.files import read_file
 from harness.training.checkpoints import Checkpoints
-from harness.training.descent import Descent, DivergenceError
+from harness.training.run import DivergenceError
+from harness.training.wave_descent import WaveDescent
 
 FAMILIES = ("gaussian", "uniform", "log-uniform", "laplace")
 SMALL = {
@@ -164,7 +165,7 @@ def test_training_that_diverges_names_family_and_scale(monkeypatch):
     def diverge(*_):
         raise DivergenceError("the loss grew without bound")
 
-    monkeypatch.setattr(Descent, "step", diverge)
+    monkeypatch.setattr(WaveDescent, "step", diverge)
     study = DensityFamily.model_validate(SMALL | {"time": 1} | TRAINED)
     with pytest.raises(DivergenceError, match="gaussian, scale 4: the loss grew"):
         study.carry_out(NullProgress())

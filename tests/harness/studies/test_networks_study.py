@@ -22,11 +22,10 @@ from harness.studies.files import carry_out, read_file
 from harness.studies.networks.checks import EvenerCheck, SoonerCheck, judge, rank_correlation
 from harness.studies.networks.study import NetworkStudy, StepRange
 from harness.training.checkpoints import Checkpoints
-from harness.training.descent import DivergenceError
 from harness.training.learning_rates import Cosine
-from harness.training.module_training import train_module
 from harness.training.optimisers import Adam
-from harness.training.runs import Run
+from harness.training.run import DivergenceError, Run
+from harness.training.train import train_module
 
 TARGET = {"kind": "tones", "bounds": [[-1, 1]], "shape": [48], "frequencies": [1, 4], "width": 0.2}
 NARROW = {"kind": "deep-fourier-features", "density": {"kind": "gaussian", "scale": 2.0}}
@@ -96,6 +95,36 @@ def test_deep_networks_follow_the_deep_prediction_and_not_that_of_two_layers():
     own = data.difference.sel(source="network").max()
     assert own < 0.06
     assert other > 2 * own
+
+
+def test_networks_are_predicted_by_their_own_limits_unless_others_are_given():
+    networks = {"wide": WIDE, "deep": {**NARROW, "width": 8}, "siren": {"kind": "siren", "width": 8}}
+    study = NetworkStudy.model_validate(BASE | {"networks": networks})
+    assert study.predicted == {
+        "wide": fefreq.FourierFeatures(fefreq.Gaussian(2.0), rates=fefreq.Rates(frequency=0.0)),
+        "deep": fefreq.DeepFourierFeatures(fefreq.Gaussian(2.0), hidden_layers=3),
+    }
+    assert NetworkStudy.model_validate(BASE | {"networks": networks, "predictions": {}}).predicted == {}
+    assert NetworkStudy.model_validate(BASE | {"networks": networks, "training": ADAM}).predicted == {}
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {**NARROW, "width": 8},
+        {**WIDE, "density": {"kind": "gaussian", "scale": 2.5}},
+        {**WIDE, "rates": {"frequency": 0.1}},
+        {"kind": "perceptron", "width": 8},
+    ],
+)
+def test_a_prediction_of_another_network_is_refused_by_name(network):
+    paired = PREDICTED | {"networks": {"wide": network}}
+    with pytest.raises(
+        ValidationError,
+        match=r"predictions.wide: FourierFeatures.* another network than networks.wide, whose",
+    ):
+        NetworkStudy.model_validate(paired)
+    assert NetworkStudy.model_validate(paired | {"of_others": True}).predicted["wide"].rates.frequency == 0
 
 
 def test_training_that_diverges_names_the_network():

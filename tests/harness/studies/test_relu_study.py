@@ -616,18 +616,18 @@ def test_a_photograph_is_averaged_and_stands_upright() -> None:
 
 
 def test_an_interrupted_study_goes_on_from_the_conditions_that_were_done(tmp_path, monkeypatch) -> None:
-    from harness.relu.tracking import Tracker
     from harness.training.checkpoints import Checkpoints
+    from harness.training.single_module import SingleModule
 
     study, checkpoints = line(), Checkpoints(tmp_path / "kept")
     first = study.carry_out(NullProgress(), checkpoints)
 
-    def untouched(self, progress=None):
+    def untouched(self, rate):
         raise AssertionError("nothing is trained again")
 
-    monkeypatch.setattr(Tracker, "run", untouched)
+    monkeypatch.setattr(SingleModule, "step", untouched)
     again = study.carry_out(NullProgress(), checkpoints)
     assert again.datasets["dynamics"].identical(first.datasets["dynamics"])
     longer = line(training={"epochs": 4, "seeds": 3})
-    with pytest.raises(ValueError, match="of another training"):
+    with pytest.raises(ValueError, match="of another experiment or version: seeds is 2 there and 3 here"):
         longer.carry_out(NullProgress(), checkpoints)

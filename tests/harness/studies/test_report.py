@@ -25,7 +25,7 @@ from harness.studies.comparison import sentences
 from harness.studies.comparison.case import Case
 from harness.studies.comparison.report import overview, sections
 from harness.studies.comparison.study import Comparison
-from harness.training.runs import Run
+from harness.training.run import Run
 
 NASTY = "<script>alert('1 & 2')</script>"
 
@@ -42,13 +42,12 @@ def idealised_run(model: Model, target: Target, times: np.ndarray, seeds: int = 
         model=model,
         target=target,
         times=times,
-        residuals=residuals,
+        members=residuals,
         initial_residuals=residuals[:, 0],
         losses=0.5 * residuals**2 @ target.weights,
         steps=np.ceil(times / 0.1).astype(np.int64),
         rates=np.full(len(times), 0.1),
         width=4096,
-        seeds=seeds,
         learning_rate=0.1,
         method="dense",
         seconds=12.5,

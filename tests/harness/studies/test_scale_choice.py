@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 import fefreq
+import harness
 from fefreq.experiments.schema import read_toml
 from fefreq.support.progress import NullProgress
 from harness.experiments import is_quick, preset_path
@@ -87,11 +86,64 @@ def test_training_lowers_the_error_and_depends_on_the_seed_alone():
     assert (first.train_mse, first.heldout_mse) == (again.train_mse, again.heldout_mse)
     untrained = train_on(split, Network(**{**vars(network), "learning_rate": 1e-12}))
     assert first.train_mse < 0.2 * untrained.train_mse
-    steps: list[int] = []
-    train_on(split, Network(**{**vars(network), "steps": 3}), lambda: steps.append(1))
-    assert len(steps) == 3
+    counted = Counted()
+    train_on(split, Network(**{**vars(network), "steps": 3}), counted)
+    assert counted.steps == 3
     with pytest.raises(FloatingPointError, match="choose a smaller one"):
         train_on(split, Network(**{**vars(network), "learning_rate": 1e30}))
+
+
+class Counted(NullProgress):
+    """Counts steps, and stops training after so many."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.steps, self.last = 0, last
+
+    def advance(self, count: int = 1) -> None:
+        self.steps += count
+        if self.steps == self.last:
+            raise KeyboardInterrupt
+
+
+def test_training_is_the_plain_loop_of_torch():
+    small = study(images=["mri"])
+    split, network = small.split("mri"), small.network(2.0)
+    kept = split.trained.weights > 0
+    layers, features = network.build(1), network.features()
+    x = features(split.trained.points[kept])
+    y = torch.from_numpy(split.trained.values[kept]).float()[:, None]
+    optimiser = torch.optim.Adam(layers.parameters(), lr=network.learning_rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, network.steps)
+    rng, taken = np.random.default_rng([network.seed, 1]), 0
+    while taken < network.steps:
+        order = rng.permutation(len(x))
+        for first in range(0, len(x) - network.batch + 1, network.batch):
+            if taken == network.steps:
+                break
+            rows = order[first : first + network.batch]
+            optimiser.zero_grad()
+            torch.mean((layers(x[rows]) - y[rows]) ** 2).backward()
+            optimiser.step()
+            falling.step()
+            taken += 1
+    with torch.no_grad():
+        held = layers(features(split.points))[:, 0].double().numpy()
+    done = train_on(split, network)
+    # Sums of float32 in another order, 60 steps long.
+    assert done.heldout_mse == pytest.approx(np.mean((held - split.values) ** 2), rel=1e-3)
+
+
+def test_stopped_anywhere_training_ends_with_the_same_errors(tmp_path):
+    small = study(images=["mri"])
+    split, network = small.split("mri"), small.network(2.0)
+    expected = train_on(split, network)
+    for last in (1, 7, 30):
+        with pytest.raises(KeyboardInterrupt):
+            train_on(split, network, Counted(last), Checkpoints(tmp_path, interval=0))
+    counted = Counted()
+    found = train_on(split, network, counted, Checkpoints(tmp_path))
+    assert counted.steps == network.steps - 35  # a step whose news stopped training was not kept
+    assert (found.train_mse, found.heldout_mse) == (expected.train_mse, expected.heldout_mse)
 
 
 def findings(predicted: list[float], trained: list[float], **changes: object) -> Findings:
@@ -141,12 +193,11 @@ def test_a_small_study_leaves_data_images_and_a_report(tmp_path):
     again = small.carry_out(_Silent(), Checkpoints(tmp_path / "kept"))
     np.testing.assert_array_equal(again.datasets["scale-choice"].trained, data.trained)
     other = study(training={**SMALL["training"], "steps": 61})
-    with pytest.raises(ValueError, match="another study"):
+    with pytest.raises(ValueError, match="another experiment or version: network"):
         other.carry_out(NullProgress(), Checkpoints(tmp_path / "kept"))
-    kept = json.loads((tmp_path / "kept" / "mri-2-0.json").read_text(encoding="utf-8"))
-    assert kept["trained"]["heldout_mse"] == pytest.approx(
-        10 ** (-float(data.trained.sel(image="mri", scale=2)) / 10)
-    )
+    run = harness.Run.load(tmp_path / "kept" / "mri-2-0")
+    held = run.residuals[0, -1][run.target.weights == 0]
+    assert np.mean(held**2) == pytest.approx(10 ** (-float(data.trained.sel(image="mri", scale=2)) / 10))
 
 
 class _Silent(NullProgress):

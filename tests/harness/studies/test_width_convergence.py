@@ -15,7 +15,8 @@ from harness.studies.files import carry_out, read_file
 from harness.studies.width_convergence.power_laws import power_law, repeated_power_law
 from harness.studies.width_convergence.study import WidthConvergence, distance, fit_laws
 from harness.training.checkpoints import Checkpoints
-from harness.training.descent import Descent, DivergenceError
+from harness.training.run import DivergenceError
+from harness.training.wave_descent import WaveDescent
 
 CONTENT = {
     "kind": "width-convergence",
@@ -117,7 +118,7 @@ def test_every_seed_is_measured_and_no_more():
 def test_kept_networks_are_not_trained_again(tmp_path, monkeypatch):
     few = study(seeds=[2, 2, 2], widths=[8, 10, 12], times=CONTENT["times"] | {"first": 5, "count": 2})
     first = carry_out(few, NullProgress(), Checkpoints(tmp_path))
-    monkeypatch.setattr(Descent, "step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(WaveDescent, "step", lambda *_: pytest.fail("a step was taken"))
     again = carry_out(few, NullProgress(), Checkpoints(tmp_path))
     xr.testing.assert_identical(again.datasets["distances"], first.datasets["distances"])
 
@@ -197,7 +198,7 @@ def test_training_that_diverges_names_width_and_learning_rate(monkeypatch):
     def diverge(*_):
         raise DivergenceError("the loss grew without bound")
 
-    monkeypatch.setattr(Descent, "step", diverge)
+    monkeypatch.setattr(WaveDescent, "step", diverge)
     with pytest.raises(DivergenceError, match="width 8, learning rate 1: the loss grew"):
         carry_out(study(seeds=[2, 2, 2], widths=[8, 10, 12]), NullProgress())
 

@@ -24,13 +24,14 @@ from fefreq.support.progress import NullProgress, losses_in_words
 from harness.commands.run_folder import RunFolder
 from harness.networks import DeepFourierFeatureNetwork, TorchNetwork
 from harness.studies.files import carry_out, read_file
-from harness.training.checkpoint_files import difference
+from harness.training.checkpoint_files import difference, snapshot_file
 from harness.training.checkpoints import Checkpoints
-from harness.training.descent import DivergenceError
 from harness.training.learning_rates import Piecewise
-from harness.training.module_training import ModuleTrainer, train_module
+from harness.training.module_trainer import ModuleTrainer
 from harness.training.optimisers import Adam, Sgd
-from harness.training.runs import Run, Trainer, train
+from harness.training.plane_wave_trainer import PlaneWaveTrainer
+from harness.training.run import DivergenceError, Run
+from harness.training.train import train, train_module
 
 # Processes that are killed start from one that has loaded everything, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -45,18 +46,19 @@ PROCESSES.set_forkserver_preload(
         "sympy",
         "tblib",
         "torch",
+        "torch._dynamo",
         "typer.testing",
         "unittest.mock",
         "harness.commands.app",
-        "harness.training.ensembles",
+        "harness.training.plane_wave_engine",
         "harness.studies.files",
-        "harness.training.module_training",
+        "harness.training.module_trainer",
         "harness.training.recorder",
         "harness.studies.comparison.report",
         "harness.studies.study",
-        "harness.training.run_files",
+        "harness.training.run",
         "harness.commands.run_folder",
-        "harness.training.stacked",
+        "harness.training.stacked_networks",
         "harness.training.transforms",
     ]
 )
@@ -188,12 +190,12 @@ def test_finished_training_is_not_repeated(training, tmp_path):
 @pytest.mark.parametrize("kind", ["two layers", "any layers"])
 def test_chosen_rate_does_not_depend_on_the_last_bits_of_an_eigenvalue(kind, monkeypatch):
     def chosen(factor):
-        name = "kernel.operator.largest_rate" if kind == "two layers" else "Stacked.largest_rate"
-        module = "fefreq" if kind == "two layers" else "harness.training.stacked"
+        name = "kernel.operator.largest_rate" if kind == "two layers" else "StackedNetworks.largest_rate"
+        module = "fefreq" if kind == "two layers" else "harness.training.stacked_networks"
         with monkeypatch.context() as patch:
             patch.setattr(f"{module}.{name}", lambda *arguments: 1.2345678 * factor)
             if kind == "two layers":
-                return Trainer(MODEL, TARGET, 40, np.array(TIMES)).rate
+                return PlaneWaveTrainer(MODEL, TARGET, 40, np.array(TIMES)).rate
             return ModuleTrainer(SPEC, TARGET, times=TIMES).schedule.peak
 
     assert chosen(1.0) == chosen(1 + 1e-12) == 0.162  # 0.2 / 1.2345678 = 0.16200001
@@ -217,7 +219,7 @@ def work(name, folder, out, begun):
 
 
 def test_threads_inside_a_transform_end_with_the_same_to_rounding(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.training.ensembles.NEURONS_FOR_THREADS", 0)
+    monkeypatch.setattr("harness.training.plane_wave_engine.NEURONS_FOR_THREADS", 0)
     torch.set_num_threads(2)  # and one network
     settings = {"width": 400, "times": [0, 0.04, 0.08], "learning_rate": 0.01, "method": "transform"}
     with pytest.raises(Stop):
@@ -691,11 +693,15 @@ def test_checkpoints_of_another_experiment_are_refused(other, sentence, kept):
     ("place", "value", "sentence"),
     [
         (
-            "harness.training.checkpoints.FORMAT",
-            "fefreq checkpoint 2",
-            'format is "fefreq checkpoint 1" there',
+            "harness.training.journal.FORMAT",
+            "fefreq checkpoint 3",
+            'format is "fefreq checkpoint 2" there',
         ),
-        ("harness.training.runs.version", lambda name: "99.0", "fefreq version is .* there and .99.0. here"),
+        (
+            "harness.training.trainer.version",
+            lambda name: "99.0",
+            "fefreq version is .* there and .99.0. here",
+        ),
     ],
 )
 def test_checkpoints_of_another_version_are_refused(place, value, sentence, kept, monkeypatch):
@@ -727,7 +733,7 @@ def test_damaged_checkpoints_are_refused(name, damage, kept):
 
 def test_flipped_bytes_are_noticed_or_do_no_harm(kept):
     expected = Run.load(kept.folder)
-    path = kept.snapshot(1)
+    path = snapshot_file(kept.folder, 1)
     whole = path.read_bytes()
     noticed = 0
     for place in np.random.default_rng(0).integers(len(whole), size=12):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import fefreq
-from harness.training.ensembles import Ensemble
-from harness.training.runs import Trainer, train
+from harness.training.plane_wave_trainer import PlaneWaveTrainer
+from harness.training.train import train
 from harness.training.transform_plans import CudaPlan, PlanOptions
 from harness.training.transforms import LARGEST_FINE_GRID, TransformedPlaneWaves, fine_grid_size
 
@@ -166,7 +166,7 @@ def test_networks_side_by_side_are_those_alone_to_the_last_bit(name):
 def test_transforms_are_chosen_where_they_win():
     def method(target, width, density):
         model = fefreq.FourierFeatures(density)
-        return Ensemble.of(Trainer(model, target, width, np.array([1.0]), learning_rate=1e-6)).method
+        return PlaneWaveTrainer(model, target, width, np.array([1.0]), learning_rate=1e-6).engine().method
 
     gaussian = fefreq.Gaussian(2.0)
     assert method(TARGETS["even grid"], 100, gaussian) == "dense"
@@ -184,7 +184,10 @@ def test_heavy_tails_over_scattered_points_are_refused_before_memory_runs_out():
     assert fine_grid_size(target.points, frequencies) > LARGEST_FINE_GRID
     with pytest.raises(ValueError, match="use method='dense', or data on a grid"):
         train(model, target, 20_000, [1e-6], 1e-6, method="transform")
-    assert Ensemble.of(Trainer(model, target, 20_000, np.array([1.0]), learning_rate=1e-6)).method == "dense"
+    assert (
+        PlaneWaveTrainer(model, target, 20_000, np.array([1.0]), learning_rate=1e-6).engine().method
+        == "dense"
+    )
 
 
 def test_four_dimensions_need_the_dense_path():

@@ -23,11 +23,11 @@ from harness.networks import (
     module_to_json,
 )
 from harness.networks.layers import ACTIVATIONS, gain, product
-from harness.training.descent import DivergenceError
 from harness.training.learning_rates import Constant, Cosine, Exponential, Piecewise, steps_to_times
-from harness.training.module_training import ModuleTrainer, train_module
+from harness.training.module_trainer import ModuleTrainer
 from harness.training.optimisers import Adam, Descent, Sgd, optimiser
-from harness.training.runs import Run, train
+from harness.training.run import DivergenceError, Run
+from harness.training.train import train, train_module
 
 GAUSSIAN = fefreq.Gaussian(1.5)
 SPECS = {

@@ -9,8 +9,8 @@ import torch
 import fefreq
 from harness.networks.plane_waves import ensemble_parameters, gradients
 from harness.networks.two_layer import MultiScaleSineNetwork
-from harness.training.descent import DensePlaneWaves
-from harness.training.runs import train
+from harness.training.train import train
+from harness.training.wave_sums import DensePlaneWaves
 
 RATES = fefreq.Rates(output=0.7, frequency=0.4, bias=1.6)
 

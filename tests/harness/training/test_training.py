@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from fefreq.fields.error_field import ErrorField
 from fefreq.support.progress import RichProgress
 from harness.networks.plane_waves import Network, Waves, ensemble_parameters, generators, initial_parameters
 from harness.networks.two_layer import network_for
-from harness.training.descent import DensePlaneWaves, Descent, DivergenceError
-from harness.training.runs import Run, train
+from harness.training.run import DivergenceError, Run
+from harness.training.train import train
+from harness.training.wave_descent import WaveDescent
+from harness.training.wave_sums import DensePlaneWaves
 
 RATES = fefreq.Rates(output=0.7, frequency=1.3)
 
@@ -89,7 +92,7 @@ def sine_written_out(parameters, x):
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("architecture", ["fourier features", "sine"])
 def test_step_follows_the_gradient_of_the_written_out_loss(architecture, kept_bytes, monkeypatch):
-    monkeypatch.setattr("harness.training.descent.BLOCK_ENTRIES", {"cpu": 100})
+    monkeypatch.setattr("harness.training.wave_sums.BLOCK_ENTRIES", {"cpu": 100})
     model = fefreq.FourierFeatures(fefreq.Gaussian(1.5, dim=2), rates=RATES)
     if architecture == "sine":
         network, output = SineNetwork(model, 10, 3), sine_written_out
@@ -109,7 +112,7 @@ def test_step_follows_the_gradient_of_the_written_out_loss(architecture, kept_by
         slopes = torch.func.grad(loss)(blocks)
         expected.append({k: blocks[k] - 0.01 * network.rates[k] * slopes[k] for k in blocks})
     waves = DensePlaneWaves(points.T.contiguous(), kept_bytes)
-    descent = Descent(network, parameters, waves, points.T, values.T, weights, starts_at_zero=False)
+    descent = WaveDescent(network, parameters, waves, points.T, values.T, weights, starts_at_zero=False)
     descent.step(0.01)
     for member in range(2):
         for name, block in expected[member].items():
@@ -126,7 +129,7 @@ def test_frozen_block_stays(frozen, target):
     before = {name: block.clone() for name, block in parameters.items()}
     points = torch.tensor(target.points.T.copy())
     values, weights = torch.tensor(target.values[None]), torch.tensor(target.weights)
-    descent = Descent(network, parameters, DensePlaneWaves(points), points, values, weights, False)
+    descent = WaveDescent(network, parameters, DensePlaneWaves(points), points, values, weights, False)
     descent.step(0.1)
     assert {name for name in before if torch.equal(before[name], parameters[name])} == {frozen}
 
@@ -251,8 +254,21 @@ def test_field_is_the_transform_of_the_mean_residual(run, target, monkeypatch):
     members = np.einsum("fn,stn->stf", waves, run.residuals)
     np.testing.assert_allclose(run.members_at(xi), members, atol=1e-12)
     np.testing.assert_allclose(run.at(xi), members.mean(0), atol=1e-12)
-    monkeypatch.setattr("harness.training.runs.SPECTRUM_ENTRIES", 1)
+    monkeypatch.setattr("fefreq.fields.residuals.BATCH", 1)
     np.testing.assert_allclose(run.at(xi), members.mean(0), atol=1e-12)
+
+
+def test_fefreq_reads_runs_of_this_and_of_the_last_version(run, tmp_path):
+    back = fefreq.load(run.save(tmp_path / "run.nc"))
+    assert isinstance(back, Run)
+    np.testing.assert_array_equal(back.residuals, run.residuals)
+    early = back.until(run.times[0])
+    np.testing.assert_array_equal(early.losses, run.losses[:, :1])
+    np.testing.assert_array_equal(early.steps, run.steps[:1])
+    last_version = Path(__file__).parents[2] / "fefreq" / "fields" / "data" / "run.nc"
+    old = fefreq.load(last_version)
+    assert isinstance(old, Run)
+    assert old.members.shape == (old.seeds, len(old.times), *old.target.values.shape)
 
 
 @pytest.mark.parametrize("channels", [None, 2])
@@ -276,7 +292,7 @@ def test_other_files_are_no_runs(tmp_path, target, model):
     with pytest.raises(ValueError, match="no readable NetCDF"):
         Run.load(tmp_path / "absent.nc")
     solution = fefreq.FrequencyDiffusion(model, target).solve([0, 1])
-    with pytest.raises(ValueError, match="holds no training run"):
+    with pytest.raises(ValueError, match="holds no Run, but a MeshSolution"):
         Run.load(solution.save(tmp_path / "solution.nc"))
 
 

@@ -1,4 +1,4 @@
-"""Ensembles: independent networks that are trained side by side on the same data.
+"""The engine of two-layer networks: independent sums of plane waves, side by side on the same data.
 
 The dense path stacks its networks along an axis, and one batched product serves all of them. On the fast path
 every network has its own transforms and its own thread, so that nothing waits within a step; threads inside a
@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,24 +19,23 @@ import torch
 from fefreq.dynamics.intervals import Interval
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress
-from harness.networks.plane_waves import ensemble_parameters
-from harness.networks.two_layer import network_for
-from harness.training.descent import DensePlaneWaves, Descent
-from harness.training.recorder import State, joined, separated
+from fefreq.targets.target import Target
+from harness.networks.plane_waves import Network, ensemble_parameters
+from harness.networks.spec import Start
+from harness.training.engine import State, joined, separated
 from harness.training.transform_plans import PlanOptions
 from harness.training.transforms import NEURONS_FOR_THREADS, TransformedPlaneWaves, transforms_win
-
-if TYPE_CHECKING:
-    from harness.training.runs import Method, Trainer
+from harness.training.wave_descent import WaveDescent
+from harness.training.wave_sums import DensePlaneWaves
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class PlaneWaveEngine:
     """Networks in training.
 
     Attributes
     ----------
-    descents : tuple of Descent
+    descents : tuple of WaveDescent
         One for all networks, or one for each.
     method : str
         ``dense`` or ``transform``.
@@ -51,46 +49,55 @@ class Ensemble:
         Of the data, ``(n,)`` or ``(n, channels)``.
     """
 
-    descents: tuple[Descent, ...]
-    method: Method
+    descents: tuple[WaveDescent, ...]
+    method: str
     workers: int
     threads: int
     intervals: list[Interval]
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, settings: Trainer) -> Ensemble:
-        """Draw the networks that the settings describe."""
-        target = settings.target
-        dtype, device = getattr(torch, settings.precision), torch.device(settings.device)
-        network = network_for(settings.model, settings.width, target.channels or 1)
-        parameters = ensemble_parameters(
-            network, settings.start, settings.seed, settings.seeds, dtype, device
-        )
+    def of(
+        cls,
+        network: Network,
+        target: Target,
+        intervals: list[Interval],
+        *,
+        start: Start,
+        seed: int,
+        seeds: int,
+        precision: str,
+        device: str,
+        method: str,
+    ) -> PlaneWaveEngine:
+        """Draw networks, and choose how their sums are computed."""
+        dtype, place = getattr(torch, precision), torch.device(device)
+        parameters = ensemble_parameters(network, start, seed, seeds, dtype, place)
         frequencies = network.waves(parameters).frequencies
-        neurons = frequencies.shape[-1]
         points, values, weights = (
-            torch.tensor(np.ascontiguousarray(array.T), dtype=dtype, device=device)
+            torch.tensor(np.ascontiguousarray(array.T), dtype=dtype, device=place)
             for array in (target.points, target.values.reshape(len(target.points), -1), target.weights)
         )
-        way = settings.intervals, target.values.shape
-        data = points, values, weights, settings.start == "antisymmetric"
+        way = intervals, target.values.shape
+        data = points, values, weights, start == "antisymmetric"
         threads = torch.get_num_threads()
-        if _resolved(settings, frequencies) == "dense":
-            descent = Descent(network, parameters, DensePlaneWaves(points), *data)
+        if method == "auto":
+            method = "transform" if device == "cpu" and transforms_win(target, frequencies) else "dense"
+        if method == "dense":
+            descent = WaveDescent(network, parameters, DensePlaneWaves(points), *data)
             return cls((descent,), "dense", 1, threads, *way)
-        workers = min(settings.seeds, threads)
-        inner = threads // workers if neurons >= NEURONS_FOR_THREADS else 1
-        options = PlanOptions(dtype, inner, device=settings.device)
+        workers = min(seeds, threads)
+        inner = threads // workers if frequencies.shape[-1] >= NEURONS_FOR_THREADS else 1
+        options = PlanOptions(dtype, inner, device=device)
         with arithmetic_threads(inner):
             descents = tuple(
-                Descent(
+                WaveDescent(
                     network,
                     {name: block[member : member + 1] for name, block in parameters.items()},
                     TransformedPlaneWaves.on(target, options),
                     *data,
                 )
-                for member in range(settings.seeds)
+                for member in range(seeds)
             )
         return cls(descents, "transform", workers, inner, *way)
 
@@ -122,7 +129,7 @@ class Ensemble:
         goal, rate = self._goal(snapshot), self.intervals[snapshot].rate
         stop, lock = Event(), Lock()
 
-        def descend(descent: Descent) -> None:
+        def descend(descent: WaveDescent) -> None:
             while descent.steps < goal and not stop.is_set():
                 descent.step(rate)
                 with lock:
@@ -155,14 +162,6 @@ class Ensemble:
 
     def _goal(self, snapshot: int) -> int:
         return sum(interval.steps for interval in self.intervals[: snapshot + 1])
-
-
-def _resolved(settings: Trainer, frequencies: torch.Tensor) -> Method:
-    if settings.method != "auto":
-        return settings.method
-    return (
-        "transform" if settings.device == "cpu" and transforms_win(settings.target, frequencies) else "dense"
-    )
 
 
 @contextmanager
