@@ -55,6 +55,8 @@ from .propagation.propagator import DenseOracle as DenseOracle
 from .propagation.propagator import Propagator as Propagator
 from .propagation.propagator import Result as Result
 from .propagation.rational_krylov import RationalKrylov as RationalKrylov
+from .support.progress import Progress as Progress
+from .support.progress import ProgressBar as ProgressBar
 from .targets.target import Target as Target
 
 __version__: str

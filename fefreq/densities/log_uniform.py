@@ -61,7 +61,7 @@ class LogUniform(Density):
     lower: float
     upper: float
     dim: int = 1
-    kind: Literal["log_uniform"] = field(default="log_uniform", kw_only=True, repr=False)
+    kind: Literal["log-uniform"] = field(default="log-uniform", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         self._store(

@@ -68,7 +68,7 @@ class StudentT(Density):
     scale: float
     df: float
     dim: int = 1
-    kind: Literal["student_t"] = field(default="student_t", kw_only=True, repr=False)
+    kind: Literal["student-t"] = field(default="student-t", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         self._store(scale=positive(self.scale, "scale"), df=positive(self.df, "df"), dim=dimension(self.dim))

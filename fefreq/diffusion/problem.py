@@ -9,7 +9,7 @@ and odd part, are propagated as separate real columns.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -30,6 +30,7 @@ from fefreq.propagation.rational_krylov import RationalKrylov
 from fefreq.support.arrays import ComplexArray, FloatArray
 from fefreq.support.memory import require_memory
 from fefreq.support.precision import SMALLEST_RTOL
+from fefreq.support.progress import Progress, task
 from fefreq.targets.target import Target
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class FrequencyDiffusion:
 
     model: Model
     target: Target
+    _: KW_ONLY
     mesh: Mesh | None = None
     order: int | None = None
     mesh_rtol: float | None = None
@@ -161,7 +163,12 @@ class FrequencyDiffusion:
         return f"given by the caller; expected error of the initial spectrum {expected:.1g}"
 
     def solve(
-        self, times: ArrayLike, rtol: float = 1e-6, propagator: Propagator | None = None
+        self,
+        times: ArrayLike,
+        *,
+        rtol: float = 1e-6,
+        propagator: Propagator | None = None,
+        progress: Progress | None = None,
     ) -> MeshSolution:
         """Propagate the error to the given times.
 
@@ -173,6 +180,8 @@ class FrequencyDiffusion:
             Error of the propagation in time relative to the initial field, in the L2 norm, at every time.
         propagator : Propagator
             :class:`fefreq.RationalKrylov` by default; :class:`fefreq.ImplicitSteps` steps through time.
+        progress : Progress, optional
+            Hears of every mesh that is solved on: one, two with an estimate, more with refinement.
 
         Returns
         -------
@@ -197,11 +206,21 @@ class FrequencyDiffusion:
         propagator = propagator or RationalKrylov()
         if self.mesh_control != "chosen":
             rtol = max(min(rtol, _SHARE_OF_TIME * self._goal), SMALLEST_RTOL)
+        most = {"chosen": 1, "estimated": 2}.get(self.mesh_control, 2 + 2 * MOST_REFINEMENTS)
+        with task(progress, "solving", most) as told:
+            return self._solve_and_control(times, rtol, propagator, told)
+
+    def _solve_and_control(
+        self, times: FloatArray, rtol: float, propagator: Propagator, told: Progress
+    ) -> MeshSolution:
+        """The solution on a mesh that is chosen, estimated or refined."""
         solution, _ = self._solve_on(self.choice.mesh, self.choice.order, times, rtol, propagator)
+        told.advance()
         if self.mesh_control == "chosen":
             return solution
         start = time.perf_counter() - solution.stats.seconds
         error = self._estimate(solution, rtol, propagator)
+        told.advance()
         rounds = 0
         while (
             self.mesh_control == "refined"
@@ -214,6 +233,7 @@ class FrequencyDiffusion:
             rounds += 1
             solution, _ = self._solve_on(finer, solution.order, times, rtol, propagator)
             error = self._estimate(solution, rtol, propagator)
+            told.advance(2)
         worst = float(np.max(error.estimate))
         met = worst <= self._goal
         reason = (

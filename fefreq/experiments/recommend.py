@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from fefreq.initialisation.scale.report import png, write_report
 from fefreq.initialisation.scale.search import TIMES, recommend_scale
 from fefreq.models.dual_activations import Activation, require_activation
 from fefreq.support.files import atomic
+from fefreq.support.progress import ProgressBar
 from fefreq.targets.readers import read_array, read_image, read_table
 from fefreq.targets.split import Holdout
 
@@ -104,18 +104,17 @@ def advise(path: Path, wishes: Wishes) -> Recommendation:
     if until is not None and not until > 0:
         raise ValueError(f"--until is {until:g}; a training time must be positive")
     require_activation(wishes.activation)
-    with _bar() as progress:
-        return recommend_scale(
-            **data,
-            scales=None if wishes.scales is None else _numbers(wishes.scales),
-            family=wishes.families,
-            hidden_layers=wishes.hidden_layers,
-            activation=cast(Activation, wishes.activation),
-            holdout=_holdout(wishes.holdout),
-            seed=wishes.seed,
-            times=None if until is None else np.geomspace(until / DECADES, until, TIMES),
-            progress=progress,
-        )
+    return recommend_scale(
+        **data,
+        scales=None if wishes.scales is None else _numbers(wishes.scales),
+        family=wishes.families,
+        hidden_layers=wishes.hidden_layers,
+        activation=cast(Activation, wishes.activation),
+        holdout=_holdout(wishes.holdout),
+        seed=wishes.seed,
+        times=None if until is None else np.geomspace(until / DECADES, until, TIMES),
+        progress=ProgressBar(),
+    )
 
 
 def write_recommendation(advice: Recommendation, folder: Path, name: str, warned: Sequence[str] = ()) -> None:
@@ -138,19 +137,6 @@ def write_recommendation(advice: Recommendation, folder: Path, name: str, warned
     if advice.split.grid is not None and len(advice.split.grid.shape) <= 3:
         advice.write_image(folder / "predicted.vti")
     write_report(advice, folder / "report.html", name, warned, curves)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with the remaining time on standard error, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def solve_experiment(experiment: Experiment) -> dict[str, Prediction]:
     }
     return {
         name: Prediction(
-            problem.solve(experiment.forecast_times(), experiment.pde.rtol),
+            problem.solve(experiment.forecast_times(), rtol=experiment.pde.rtol),
             flow.solve(experiment.time_values(), rtol=experiment.kernel.rtol),
         )
         for name, (problem, flow) in problems.items()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import get_args
 
 import numpy as np
@@ -40,6 +40,7 @@ from fefreq.models.model import require_same_dimension
 from fefreq.propagation.propagator import Result
 from fefreq.support.arrays import FloatArray
 from fefreq.support.memory import gigabytes, usable_memory
+from fefreq.support.progress import Progress, task
 from fefreq.targets.target import Target
 
 SMALLEST_RTOL = 1e-13
@@ -89,6 +90,7 @@ class KernelFlow:
 
     model: Model
     target: Target
+    _: KW_ONLY
     dynamics: Dynamics = field(default_factory=GradientFlow)
     products: Method = "auto"
 
@@ -110,6 +112,7 @@ class KernelFlow:
         steps: Sequence[int] | None = None,
         rtol: float = 1e-6,
         max_memory: float = 2 << 30,
+        progress: Progress | None = None,
     ) -> PointSolution:
         """Bring the residual to the given times, or to where given numbers of steps lead.
 
@@ -124,6 +127,8 @@ class KernelFlow:
         max_memory : float
             Bytes that the result and the computation may take. If the Krylov basis does not fit, part of it is
             computed twice.
+        progress : Progress, optional
+            Hears of every channel.
 
         Raises
         ------
@@ -150,10 +155,11 @@ class KernelFlow:
             self.dynamics.require_stable(largest_eigenvalue(operator))
 
         states = np.empty(shape)
-        runs = [
-            _flow(operator, column, evolution, rtol, capacity, part, places)
-            for column, part in zip(trained.values.reshape(len(trained.points), -1).T, states, strict=True)
-        ]
+        runs = []
+        with task(progress, "kernel flow", len(states)) as told:
+            for column, part in zip(trained.values.reshape(len(trained.points), -1).T, states, strict=True):
+                runs.append(_flow(operator, column, evolution, rtol, capacity, part, places))
+                told.advance()
         estimate = np.max([run.error_estimate for run in runs], axis=0)
         if np.max(estimate) > rtol:
             raise ToleranceError(

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -64,8 +65,19 @@ def losses_in_words(losses: FloatArray) -> str:
     return f"loss of {len(losses)}: {ordered[0]:.1e} to {ordered[-1]:.1e}, median {middle:.1e}"
 
 
+@contextmanager
+def task(progress: Progress | None, description: str, total: int) -> Iterator[Progress]:
+    """A task that ends with the block; without a progress nobody is told."""
+    told = NullProgress() if progress is None else progress
+    told.start(description, total)
+    try:
+        yield told
+    finally:
+        told.finish()
+
+
 class NullProgress:
-    """Tells nobody."""
+    """The progress of tasks that nobody watches."""
 
     def start(self, description: str, total: int) -> None:
         """Ignore the task."""
@@ -77,7 +89,7 @@ class NullProgress:
         """Ignore the end."""
 
 
-class RichProgress:
+class ProgressBar:
     """A bar with the remaining time, and losses, on standard error; silent where that is no terminal."""
 
     def __init__(self) -> None:

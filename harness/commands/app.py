@@ -51,7 +51,7 @@ def run(
 ) -> None:
     """Carry out an experiment: report.html, data, ParaView files and manifest.json; exit status 1 if a check fails."""
     with one_sentence("harness"):
-        from fefreq.support.progress import RichProgress
+        from fefreq.support.progress import ProgressBar
         from harness.commands.run_folder import REPORT, RunFolder
         from harness.studies.files import carry_out, find, read_file
 
@@ -65,7 +65,7 @@ def run(
                 console.print(f"this run is finished already{found}", highlight=False)
             else:
                 try:
-                    outcome = carry_out(described, RichProgress(), folder.checkpoints)
+                    outcome = carry_out(described, ProgressBar(), folder.checkpoints)
                     report, passed = folder.publish(outcome.write), outcome.passed
                 except KeyboardInterrupt:
                     if not folder.checkpoints.folder.is_dir():
@@ -93,7 +93,7 @@ def validate(
 ) -> None:
     """Run presets and judge them by their tolerances; exit status 1 if any check fails."""
     with one_sentence("harness"):
-        from fefreq.support.progress import RichProgress
+        from fefreq.support.progress import ProgressBar
         from harness.comparison.verdicts import Verdict
         from harness.studies.files import carry_out, read_file
 
@@ -106,7 +106,7 @@ def validate(
         for name, described in files.items():
             start = time.perf_counter()
             try:
-                outcome = carry_out(described, RichProgress())
+                outcome = carry_out(described, ProgressBar())
             except ArithmeticError as error:  # one experiment that fails leaves the others their verdicts
                 sentence = " ".join(str(error).split())
                 verdicts[name] = (Verdict("the experiment comes to an end", sentence, "", passed=False),)

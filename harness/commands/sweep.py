@@ -41,7 +41,7 @@ def sweep(
     Finished cells are kept: the same command again computes those that are missing.
     """
     with one_sentence("harness"):
-        from fefreq.support.progress import RichProgress
+        from fefreq.support.progress import ProgressBar
         from harness.studies.files import find, read_file
         from harness.sweeps.cells import absolute, make_cells
         from harness.sweeps.folders import is_sweep
@@ -56,7 +56,9 @@ def sweep(
                 "say where the results go, with --output FOLDER, or ask for the list with --dry-run"
             )
         try:
-            swept = carry_out(base, axes, output, jobs, seeds, cluster, RichProgress())
+            swept = carry_out(
+                base, axes, output, jobs=jobs, seeds=seeds, cluster=cluster, progress=ProgressBar()
+            )
         except KeyboardInterrupt:
             if not is_sweep(output):
                 raise

@@ -35,7 +35,7 @@ class Ensemble(Protocol):
 
 
 def compare(
-    sources: Mapping[str, ErrorField], frequencies: ArrayLike, reference: str | None = None
+    sources: Mapping[str, ErrorField], frequencies: ArrayLike, *, reference: str | None = None
 ) -> xr.Dataset:
     """Sample every source at the same frequencies and hold it against a reference.
 

@@ -50,6 +50,7 @@ def sweep(
     study: Study | str | Path,
     over: Mapping[str, Sequence[Any]],
     folder: str | Path,
+    *,
     jobs: int = 1,
     seeds: int | None = None,
     cluster: str | None = None,
@@ -94,13 +95,14 @@ def sweep(
     FileExistsError
         If the folder holds something else.
     """
-    return carry_out(study, over, folder, jobs, seeds, cluster, progress).data
+    return carry_out(study, over, folder, jobs=jobs, seeds=seeds, cluster=cluster, progress=progress).data
 
 
 def carry_out(
     study: Study | str | Path,
     over: Mapping[str, Sequence[Any]],
     folder: str | Path,
+    *,
     jobs: int = 1,
     seeds: int | None = None,
     cluster: str | None = None,

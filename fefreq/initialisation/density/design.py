@@ -23,7 +23,7 @@ error that has left the data domain as error: for data that do not vanish at the
 >>> target = fefreq.Target.from_function(tones, [(-1, 1)], 128)
 >>> model = fefreq.FourierFeatures(fefreq.Gaussian(3.0), output_std=0.0)
 >>> for budget in 1.0, 30.0:
-...     design = design_density(target, budget, model)
+...     design = design_density(model, target, time_budget=budget)
 ...     print(f"{design.predicted_error:.3f}", design.density.pdf([1.0, 9.0]).round(3))
 0.741 [0.526 0.   ]
 0.020 [0.157 0.08 ]
@@ -31,7 +31,6 @@ error that has left the data domain as error: for data that do not vanish at the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ from fefreq.initialisation.density.steps import Functional, descend, water_filli
 from fefreq.models import FourierFeatures
 from fefreq.models.model import require_same_dimension
 from fefreq.support.arrays import FloatArray
+from fefreq.support.progress import Progress, task
 from fefreq.targets.target import Target
 
 if TYPE_CHECKING:
@@ -63,27 +63,27 @@ GRADIENT_RTOL = 1e-4
 
 
 def design_density(
-    target: Target,
-    time_budget: float,
     model: Model,
+    target: Target,
     *,
+    time_budget: float,
     spacing: float | None = None,
     half_width: float | None = None,
     refine: bool | None = None,
     rtol: float = 1e-3,
     max_steps: int = 100,
-    on_step: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> DensityDesign:
     """Find the density that leaves the least squared error after a training time.
 
     Parameters
     ----------
+    model : FourierFeatures
+        Its rates and ``output_std`` count; its density, which is replaced, does not.
     target : Target
         In one to three dimensions; energies of channels are added.
     time_budget : float
         Training time ``T = Σ η``, positive.
-    model : FourierFeatures
-        Its rates and ``output_std`` count; its density, which is replaced, does not.
     spacing : float, optional
         Largest distance between nodes of the density, cycles per unit length. By default a quarter of the
         inverse length of the data, and half of it in more than one dimension, so that the density can follow the
@@ -100,8 +100,8 @@ def design_density(
         steps gained less.
     max_steps : int
         Largest number of steps of descent.
-    on_step : callable
-        Called after every step of descent.
+    progress : Progress, optional
+        Hears of every step of descent.
 
     Returns
     -------
@@ -157,7 +157,8 @@ def design_density(
             grid.total,
         )
     # Without diffusion descent finds at once that water-filling is the minimum, unless nodes are far apart.
-    descent = descend(functional, filled, grid.volumes, exponent, rtol, max_steps, on_step)
+    with task(progress, "designing", max_steps) as told:
+        descent = descend(functional, filled, grid.volumes, exponent, rtol, max_steps, told.advance)
     if refine:
         ended = DesignResult.refined
     if not descent.converged:

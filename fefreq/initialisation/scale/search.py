@@ -38,11 +38,11 @@ from fefreq.kernel.flow import KernelFlow
 from fefreq.models import DeepFourierFeatures
 from fefreq.models.dual_activations import Activation
 from fefreq.support.arrays import FloatArray, real_array
+from fefreq.support.progress import Progress, task
 from fefreq.targets.split import DEFAULT_SHARE, DataSplit, Holdout, split_grid, split_points
 from fefreq.targets.target import Bounds
 
 Family = Callable[[float, int], Density]
-Progress = Callable[[int, int], None]
 
 MULTIPLES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # cycles per longest side, by default
 LATE = 10.0  # times that a sample by itself takes
@@ -107,8 +107,8 @@ def recommend_scale(
         :mod:`fefreq.initialisation.scale.search`.
     peak : float, optional
         Largest difference of values for the signal-to-noise ratios; by default that of the samples.
-    progress : callable, optional
-        Told how many of how many predictions are done.
+    progress : Progress, optional
+        Hears of every prediction.
 
     Returns
     -------
@@ -157,15 +157,13 @@ def recommend_scale(
     _warn_of_aliases(models, split)
     at = check_times(_times(next(iter(models.values())), split) if times is None else times)
     trials: list[Trial] = []
-    for done, ((name, scale), model) in enumerate(models.items()):
-        if progress is not None:
-            progress(done, len(models))
-        begun = clock.perf_counter()
-        solution = KernelFlow(model, split.trained).solve(at, rtol=RTOL)
-        curves = solution.held_out(split.points, split.values, extrapolate=True)
-        trials.append(Trial(name, scale, curves, clock.perf_counter() - begun))
-    if progress is not None:
-        progress(len(models), len(models))
+    with task(progress, "predicting", len(models)) as told:
+        for (name, scale), model in models.items():
+            begun = clock.perf_counter()
+            solution = KernelFlow(model, split.trained).solve(at, rtol=RTOL)
+            curves = solution.held_out(split.points, split.values, extrapolate=True)
+            trials.append(Trial(name, scale, curves, clock.perf_counter() - begun))
+            told.advance()
     table = tabulated(
         trials,
         {

@@ -172,7 +172,7 @@ class _Prepared:
                 target = run.initial
                 problem, flow = study.pde.problem(model, target), KernelFlow(model, target)
         with timings.during("diffusion equation"):
-            solution = problem.solve(study.forecast_times(), study.pde.rtol)
+            solution = problem.solve(study.forecast_times(), rtol=study.pde.rtol)
         sources["pde"] = solution
         with timings.during("kernel flow"):
             sources["kernel"] = flow.solve(times, rtol=rtol)
@@ -190,7 +190,7 @@ class _Prepared:
 
 
 def run_experiment(
-    experiment: Experiment, progress: Progress | None = None, checkpoints: Checkpoints | None = None
+    experiment: Experiment, *, progress: Progress | None = None, checkpoints: Checkpoints | None = None
 ) -> StudyResult:
     """Carry out a comparison.
 

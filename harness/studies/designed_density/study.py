@@ -166,7 +166,9 @@ class DesignedDensity(Study):
             progress.start("designing", len(targets))
             designs = {}
             for exponent, target in targets.items():
-                designs[exponent] = design_density(target, self.time_budget, self.model(Gaussian(1.0)))
+                designs[exponent] = design_density(
+                    self.model(Gaussian(1.0)), target, time_budget=self.time_budget
+                )
                 progress.advance()
             progress.finish()
         with clock.during("search of the best scales"):

@@ -34,7 +34,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def design(target, model):
-    return design_density(target, 30.0, model)
+    return design_density(model, target, time_budget=30.0)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,7 @@ def test_no_gaussian_and_no_uniform_density_leaves_less(target, design, density)
 
 def test_frozen_frequencies_need_no_descent(target):
     frozen = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std=0.5, rates=fefreq.Rates(frequency=0.0))
-    design = design_density(target, 30.0, frozen)
+    design = design_density(frozen, target, time_budget=30.0)
     assert design.result is DesignResult.exact
     assert design.evaluations == 1
     assert design.gap < 1e-9
@@ -266,7 +266,9 @@ def test_frozen_frequencies_need_no_descent(target):
 def test_without_diffusion_any_design_is_exact(target, refine, output_std, rate):
     """Gradients with and without diffusion are the same then, whichever are asked for."""
     still = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std, fefreq.Rates(frequency=rate))
-    design, plain = (design_density(target, 30.0, still, refine=asked) for asked in (refine, None))
+    design, plain = (
+        design_density(still, target, time_budget=30.0, refine=asked) for asked in (refine, None)
+    )
     assert design.result is DesignResult.exact
     assert design.density == plain.density
     assert design.predicted_error == plain.predicted_error
@@ -275,7 +277,7 @@ def test_without_diffusion_any_design_is_exact(target, refine, output_std, rate)
 @pytest.mark.parametrize("output_std", [0.0, 0.5])
 def test_a_tiny_budget_leaves_the_whole_error(target, output_std):
     still = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std)
-    design = design_density(target, 1e-300, still)
+    design = design_density(still, target, time_budget=1e-300)
     assert design.predicted_error == pytest.approx(1.0, abs=1e-12)
     drawn = design.density.values > 0
     assert np.all(design.energy[drawn] >= design.energy.max() * (1 - 1e-12))
@@ -283,7 +285,9 @@ def test_a_tiny_budget_leaves_the_whole_error(target, output_std):
 
 def test_only_the_product_of_rate_and_budget_matters_without_diffusion(target):
     designs = [
-        design_density(target, budget, fefreq.FourierFeatures(fefreq.Gaussian(1.0), 0.0, fefreq.Rates(rate)))
+        design_density(
+            fefreq.FourierFeatures(fefreq.Gaussian(1.0), 0.0, fefreq.Rates(rate)), target, time_budget=budget
+        )
         for budget, rate in ((10.0, 1.0), (40.0, 0.25))
     ]
     assert np.allclose(designs[0].density.values, designs[1].density.values, rtol=1e-12)
@@ -291,7 +295,7 @@ def test_only_the_product_of_rate_and_budget_matters_without_diffusion(target):
 
 def test_channels_count_by_their_energy(target, model):
     both = target.with_values(np.stack([target.values, target.values], axis=1))
-    one, two = (design_density(t, 20.0, model, refine=False) for t in (target, both))
+    one, two = (design_density(model, t, time_budget=20.0, refine=False) for t in (target, both))
     assert np.allclose(one.density.values, two.density.values, atol=1e-12)
     assert two.predicted_error == pytest.approx(one.predicted_error, rel=1e-9)
 
@@ -302,10 +306,12 @@ def test_large_meshes_are_left_at_water_filling_unless_asked(model):
 
     target = fefreq.Target.from_function(field, [(-1, 1)] * 2, 24)
     flat = fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2), output_std=0.3)
-    design = design_density(target, 200.0, flat)
+    design = design_density(flat, target, time_budget=200.0)
     assert design.result is DesignResult.too_large
     assert design.density.dim == 2
-    refined = design_density(target, 200.0, flat, refine=True, spacing=1.0, half_width=6.0, max_steps=2)
+    refined = design_density(
+        flat, target, time_budget=200.0, refine=True, spacing=1.0, half_width=6.0, max_steps=2
+    )
     assert refined.history[-1] < refined.history[0]
     # The field is made of two bumps, and the density follows.
     peak = np.unravel_index(np.argmax(design.density.values), design.density.values.shape)
@@ -381,10 +387,10 @@ def test_the_legend_does_not_cover_the_spectrum(design):
 def test_pictures_are_drawn_in_one_and_two_dimensions(tmp_path, design):
     design.plot().savefig(tmp_path / "line.png", dpi=40)
     waves = fefreq.Target.from_function(lambda x: np.exp(-9 * np.sum(x**2, axis=1)), [(-1, 1)] * 2, 16)
-    plane = design_density(waves, 5.0, fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2), 0.0))
+    plane = design_density(fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2), 0.0), waves, time_budget=5.0)
     plane.plot().savefig(tmp_path / "plane.png", dpi=40)
     solid = fefreq.Target.from_function(lambda x: np.exp(-9 * np.sum(x**2, axis=1)), [(-1, 1)] * 3, 8)
-    three = design_density(solid, 5.0, fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=3), 0.0))
+    three = design_density(fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=3), 0.0), solid, time_budget=5.0)
     with pytest.raises(ValueError, match="one and two dimensions"):
         three.plot()
 
@@ -395,29 +401,29 @@ def test_pictures_are_drawn_in_one_and_two_dimensions(tmp_path, design):
 @pytest.mark.parametrize("budget", [0.0, -1.0, np.inf, np.nan])
 def test_budgets_must_be_positive(target, model, budget):
     with pytest.raises(ValueError, match="time_budget must be positive and finite"):
-        design_density(target, budget, model)
+        design_density(model, target, time_budget=budget)
 
 
 def test_only_fourier_features_can_be_designed(target):
     with pytest.raises(TypeError, match="FourierFeatures"):
-        design_density(target, 1.0, fefreq.MultiScaleSine(fefreq.Gaussian(1.0), (1, 2)))
+        design_density(fefreq.MultiScaleSine(fefreq.Gaussian(1.0), (1, 2)), target, time_budget=1.0)
 
 
 def test_data_must_be_a_target(model):
     with pytest.raises(TypeError, match=r"must be a fefreq\.Target, such as Target\.from_grid.*not ndarray"):
-        design_density(np.zeros(5), 1.0, model)
+        design_density(model, np.zeros(5), time_budget=1.0)
 
 
 def test_output_weights_must_be_trained(target):
     frozen = fefreq.FourierFeatures(fefreq.Gaussian(1.0), rates=fefreq.Rates(output=0.0))
     with pytest.raises(ValueError, match=r"rates\.output is 0"):
-        design_density(target, 1.0, frozen)
+        design_density(frozen, target, time_budget=1.0)
 
 
 @pytest.mark.parametrize(("factor", "words"), [(0.0, "the target is zero"), (1e200, "too large for double")])
 def test_energies_must_be_usable(target, model, factor, words):
     with pytest.raises(ValueError, match=words):
-        design_density(target.with_values(factor * target.values), 1.0, model)
+        design_density(model, target.with_values(factor * target.values), time_budget=1.0)
 
 
 @pytest.mark.parametrize(
@@ -432,12 +438,12 @@ def test_energies_must_be_usable(target, model, factor, words):
 )
 def test_grids_and_tolerances_must_be_usable(target, model, settings, words):
     with pytest.raises(ValueError, match=words):
-        design_density(target, 1.0, model, **settings)
+        design_density(model, target, time_budget=1.0, **settings)
 
 
 def test_dimensions_must_agree(target):
     with pytest.raises(ValueError, match="dimension"):
-        design_density(target, 1.0, fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2)))
+        design_density(fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=2)), target, time_budget=1.0)
 
 
 def test_other_files_are_refused(tmp_path, design):
@@ -486,8 +492,8 @@ def test_initialiser_refuses_negative_seeds():
 def test_coarse_nodes_are_the_best_among_coarse_densities(target):
     """Nodes farther apart than the spectrum oscillates: the minimum is no longer water-filling node by node."""
     frozen = fefreq.FourierFeatures(fefreq.Gaussian(1.0), output_std=0.0)
-    fine = design_density(target, 40.0, frozen)
-    coarse = design_density(target, 40.0, frozen, spacing=1.0, rtol=1e-9)
+    fine = design_density(frozen, target, time_budget=40.0)
+    coarse = design_density(frozen, target, time_budget=40.0, spacing=1.0, rtol=1e-9)
     assert coarse.result is DesignResult.exact
     assert len(coarse.history) > 1
     energy = fefreq.KernelFlow(coarse.model, target).solve([40.0]).energy[0]

@@ -87,7 +87,7 @@ class Late(Decaying):
 )
 def test_incomparable_sources_are_named(sources, reference, message):
     with pytest.raises(ValueError, match=message):
-        compare(sources, XI, reference)
+        compare(sources, XI, reference=reference)
 
 
 def test_frequency_grid_counts_no_frequency_twice():

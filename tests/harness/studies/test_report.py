@@ -68,7 +68,7 @@ def outcome_of(content: dict[str, object], third: bool = False) -> StudyResult:
     tones, cases = experiment.tones(target.dim), {}
     for name, model in experiment.named_models().items():
         problem = FrequencyDiffusion(model, target, mesh_rtol=experiment.pde.mesh_rtol)
-        solution = problem.solve(experiment.forecast_times(), 1e-5)
+        solution = problem.solve(experiment.forecast_times(), rtol=1e-5)
         run = idealised_run(model, target, times)
         sources: dict[str, ErrorField] = {"pde": solution.until(times[-1])}
         if third:

@@ -293,7 +293,7 @@ def data(folder):
 
 
 def stop_command_at(monkeypatch, step, action):
-    monkeypatch.setattr("fefreq.support.progress.RichProgress.advance", StopsAt(step, action).advance)
+    monkeypatch.setattr("fefreq.support.progress.ProgressBar.advance", StopsAt(step, action).advance)
 
 
 def run_and_write(experiment, out, begun):
@@ -862,7 +862,7 @@ def test_bar_shows_remaining_time_and_losses_on_a_terminal(monkeypatch):
 
     from rich.console import Console
 
-    from fefreq.support.progress import RichProgress
+    from fefreq.support.progress import ProgressBar
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -872,7 +872,7 @@ def test_bar_shows_remaining_time_and_losses_on_a_terminal(monkeypatch):
     monkeypatch.setattr(
         "rich.console.Console", lambda stderr: Console(file=screen, force_terminal=True, width=150)
     )
-    bar = RichProgress()
+    bar = ProgressBar()
     bar.start("training", 10)
     bar.watch(lambda: np.array([0.5, 0.125]))
     bar.advance(3)

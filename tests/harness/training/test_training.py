@@ -10,7 +10,7 @@ import torch
 
 import fefreq
 from fefreq.fields.error_field import ErrorField
-from fefreq.support.progress import RichProgress
+from fefreq.support.progress import ProgressBar
 from harness.networks.plane_waves import Network, Waves, ensemble_parameters, generators, initial_parameters
 from harness.networks.two_layer import network_for
 from harness.training.run import DivergenceError, Run
@@ -319,7 +319,7 @@ def test_progress_hears_of_every_step(model, target):
 
 
 def test_bar_is_silent_off_a_terminal(model, target, capfd):
-    train(model, target, width=10, times=[0, 1.0], learning_rate=0.1, progress=RichProgress())
+    train(model, target, width=10, times=[0, 1.0], learning_rate=0.1, progress=ProgressBar())
     assert capfd.readouterr() == ("", "")
 
 
