@@ -126,6 +126,8 @@ def test_files_of_networks_need_the_package_that_trains_them():
     code = f"import fefreq; fefreq.load({str(DATA / 'run.nc')!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "import the package that wrote it first; for trained networks that is harness" in done.stderr
+    code = "import harness, sys; assert 'torch' not in sys.modules;" + code
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def damaged(path):
