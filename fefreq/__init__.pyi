@@ -29,6 +29,7 @@ from .initialisation.scale.recommendation import Recommendation as Recommendatio
 from .initialisation.scale.search import recommend_scale as recommend_scale
 from .kernel.flow import KernelFlow as KernelFlow
 from .kernel.operator import largest_rate as largest_rate
+from .kernel.problem_solution import ProblemSolution as ProblemSolution
 from .kernel.solution import PointSolution as PointSolution
 from .kernel.training_clock import TrainingClock as TrainingClock
 from .kernel.training_clock import training_clock as training_clock

@@ -22,7 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import get_args
+from typing import Generic, get_args, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,12 +31,15 @@ from fefreq.dynamics import Dynamics, Evolution, GradientFlow
 from fefreq.fields.times import check_times
 from fefreq.kernel.lanczos import CHUNK, ROUNDING, Evolved, ToleranceError, evolve
 from fefreq.kernel.operator import KernelOperator, Method, largest_eigenvalue
+from fefreq.kernel.problem_flow import Data, require_solvable, solve_problem
+from fefreq.kernel.problem_solution import ProblemSolution
 from fefreq.kernel.products import Products
 from fefreq.kernel.scattered_products import SMALLEST_EPS
 from fefreq.kernel.solution import PointSolution
 from fefreq.kernel.statistics import FlowStats
 from fefreq.models import Model
 from fefreq.models.model import require_same_dimension
+from fefreq.operators import BoundaryValueProblem
 from fefreq.propagation.propagator import Result
 from fefreq.support.arrays import FloatArray
 from fefreq.support.memory import gigabytes, usable_memory
@@ -51,14 +54,14 @@ MOST_OF_ALL = 1  # of these again, for the products, is the least that is worth 
 
 
 @dataclass(frozen=True, eq=False)
-class KernelFlow:
-    """Training an infinitely wide network on a target, on the data points.
+class KernelFlow(Generic[Data]):
+    """Training an infinitely wide network on data or on a differential equation, at the points of either.
 
     Parameters
     ----------
     model : Model
         Gives the tangent kernel.
-    target : Target
+    target : Target or BoundaryValueProblem
         Gives points, weights and the residual at the start; of the model's dimension.
     dynamics : Dynamics
         The optimiser: gradient flow, the limit of small steps, or another of :mod:`fefreq.dynamics`.
@@ -72,7 +75,8 @@ class KernelFlow:
     TypeError
         If dynamics are none.
     ValueError
-        If dimensions differ, or points of weight zero repeat other points.
+        If dimensions differ, points of weight zero repeat other points, or the activation is not smooth enough for
+        the equation.
 
     Examples
     --------
@@ -89,13 +93,12 @@ class KernelFlow:
     """
 
     model: Model
-    target: Target
+    target: Data
     _: KW_ONLY
     dynamics: Dynamics = field(default_factory=GradientFlow)
     products: Method = "auto"
 
     def __post_init__(self) -> None:
-        require_same_dimension(self.model, self.target)
         if not isinstance(self.dynamics, Dynamics):
             raise TypeError(
                 f"dynamics must be an optimiser such as fefreq.GradientDescent(0.1), not {self.dynamics!r}; "
@@ -103,7 +106,33 @@ class KernelFlow:
             )
         if self.products not in get_args(Method):
             raise ValueError(f"products must be one of {', '.join(get_args(Method))}, not {self.products!r}")
-        _require_no_repeated_heldout(self.target)
+        if isinstance(self.target, BoundaryValueProblem):
+            require_solvable(self.model, self.target)
+        else:
+            require_same_dimension(self.model, self.target)
+            _require_no_repeated_heldout(self.target)
+
+    @overload
+    def solve(
+        self: KernelFlow[Target],
+        times: ArrayLike | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+        rtol: float = 1e-6,
+        max_memory: float = 2 << 30,
+        progress: Progress | None = None,
+    ) -> PointSolution: ...
+
+    @overload
+    def solve(
+        self: KernelFlow[BoundaryValueProblem],
+        times: ArrayLike | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+        rtol: float = 1e-6,
+        max_memory: float = 2 << 30,
+        progress: Progress | None = None,
+    ) -> ProblemSolution: ...
 
     def solve(
         self,
@@ -113,7 +142,7 @@ class KernelFlow:
         rtol: float = 1e-6,
         max_memory: float = 2 << 30,
         progress: Progress | None = None,
-    ) -> PointSolution:
+    ) -> PointSolution | ProblemSolution:
         """Bring the residual to the given times, or to where given numbers of steps lead.
 
         Parameters
@@ -145,6 +174,13 @@ class KernelFlow:
             raise ValueError(
                 f"rtol is {rtol}; it must be below 1 and at least {SMALLEST_RTOL:g} in double precision"
             )
+        if isinstance(self.target, BoundaryValueProblem):
+            with task(progress, "kernel flow", 1) as told:
+                found = solve_problem(
+                    self.model, self.target, self.dynamics, evolution, rtol, self.products, max_memory
+                )
+                told.advance()
+            return found
         trained, places = _trained(self.target)
         shape = (self.target.channels or 1, 2, len(times), len(self.target.points))
         room = _room(max_memory, shape, len(trained.points))

@@ -35,6 +35,7 @@ from fefreq.models.dual_activations import (
     AnyActivation,
     NamedActivation,
     deep_kernel,
+    derivatives_of,
     kernel_at_zero,
     require_activation,
 )
@@ -110,6 +111,11 @@ class DeepFourierFeatures(Model):
     def profile(self, separations: FloatArray) -> FloatArray:
         """``Θ_L(κ(z))`` of separations ``(n, d)``."""
         return self._function(self.density.characteristic(separations))
+
+    @property
+    def differentiability(self) -> float:
+        """Infinite for smooth activations; a kink in a hidden layer leaves no derivative of the kernel."""
+        return derivatives_of(self.activation) if self.hidden_layers else np.inf
 
     @property
     def support_box(self) -> tuple[float, ...]:

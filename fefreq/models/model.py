@@ -14,6 +14,7 @@ kernels of this package are sums of :class:`KernelTerm`, and that is what makes 
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,6 +130,11 @@ class Model(Family):
     @abstractmethod
     def kernel_terms(self) -> tuple[KernelTerm, ...]:
         """The summands of the tangent kernel."""
+
+    @property
+    def differentiability(self) -> float:
+        """Highest order of a differential operator that can act on the network, as far as its activation goes."""
+        return math.inf
 
     def kernel(self, x: ArrayLike, y: ArrayLike) -> FloatArray:
         """Tangent kernel ``K(x_i, y_j)``, shape ``(n, m)``, of points ``(n, d)`` and ``(m, d)``."""
