@@ -161,6 +161,10 @@ class PointSolution(Residuals):
         """
         dataset = super().to_xarray(frequencies)
         dataset["error_estimate"] = ("time", self.stats.error_estimate)
+        if self.steps is not None:
+            dataset = dataset.assign_coords(
+                step=("time", self.steps, {"long_name": "steps of the optimiser"})
+            )
         dataset.attrs.update(result=self.result.value, method=self.stats.method, points=self.stats.points)
         return dataset
 

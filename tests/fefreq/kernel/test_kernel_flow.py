@@ -461,6 +461,15 @@ def test_a_saved_solution_is_read_back(place, dynamics, tmp_path):
     assert back.largest_rate == pytest.approx(solution.largest_rate, rel=1e-9)
 
 
+def test_datasets_have_steps_beside_times():
+    model, target = FourierFeatures(fefreq.Gaussian(1.0)), scattered_target(1, 30)
+    ball = fefreq.KernelFlow(model, target, dynamics=fefreq.HeavyBall(0.01, 0.5)).solve(steps=[0, 7, 20])
+    for dataset in (ball.to_xarray(), ball.to_xarray([0.0, 1.0])):
+        assert dataset.step.values.tolist() == [0, 7, 20]
+        assert dataset.time.values == pytest.approx([0, 0.07, 0.2])
+    assert "step" not in fefreq.KernelFlow(model, target).solve([0, 1]).to_xarray().coords
+
+
 @pytest.mark.parametrize(
     ("learning_rate", "dynamics"), [("null", fefreq.GradientFlow()), ("0.04", fefreq.GradientDescent(0.04))]
 )

@@ -66,6 +66,17 @@ def test_kernels_of_tensors_are_those_of_wide_networks(initialisation):
         assert gap < 0.1 * tensor.values.max(), tensor.name
 
 
+def test_learning_rates_fall_as_those_of_torch():
+    optimiser = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=3e-3)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 17)
+    rates = []
+    for _ in range(17):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        falling.step()
+    np.testing.assert_allclose(fefreq.Adam(3e-3, steps=17).rates(), rates, rtol=1e-12)
+
+
 def trained_steps(target, density, shares):
     """Steps of Adam, full batch, after which a network of four layers of 256 has reached shares of its first loss."""
     net = network([256, 256, 256, 256], "torch", seed=0)
