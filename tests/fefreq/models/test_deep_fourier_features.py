@@ -378,7 +378,7 @@ def test_impossible_models_are_refused(arguments, message):
 
 
 def test_models_need_a_density():
-    with pytest.raises(TypeError, match=r"must be a density such as fefreq\.Gaussian\(2\.0\), not 'x'"):
+    with pytest.raises(TypeError, match=r"must be a Density such as fefreq\.Gaussian\(scale=2\.0\), not 'x'"):
         DeepFourierFeatures("x", 1)
 
 
