@@ -26,7 +26,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -50,8 +50,12 @@ class Waves(NamedTuple):
 class Network(ABC):
     """An architecture at one width.
 
+    A network of your own derives from this class; :func:`harness.train` takes it for models of its ``limit_class``.
+
     Attributes
     ----------
+    limit_class : type of Model
+        The models whose networks these are.
     model : Model
         Its infinite-width counterpart, which also fixes the distribution at the start and the block rates.
     width : int
@@ -59,6 +63,8 @@ class Network(ABC):
     channels : int
         Number of outputs ``C``; they share the frequencies.
     """
+
+    limit_class: ClassVar[type[Model]]
 
     model: Model
     width: int

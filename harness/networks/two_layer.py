@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ class FourierFeatureNetwork(Network):
     Blocks: ``frequency`` holds ``w``, ``output`` holds ``a`` and ``b`` of every channel.
     """
 
+    limit_class = FourierFeatures
     model: FourierFeatures
 
     @property
@@ -60,6 +61,7 @@ class MultiScaleSineNetwork(Network):
     Blocks: ``frequency`` holds ``w``, ``bias`` holds ``b``, ``output`` holds ``a`` of every channel.
     """
 
+    limit_class = MultiScaleSine
     model: MultiScaleSine
 
     @property
@@ -112,25 +114,30 @@ class MultiScaleSineNetwork(Network):
         return torch.polar(torch.ones_like(bias), bias)
 
 
-_NETWORKS: dict[type[Model], type[Network]] = {
-    FourierFeatures: FourierFeatureNetwork,
-    MultiScaleSine: MultiScaleSineNetwork,
-}
-
-
 def network_for(model: Model, width: int, channels: int) -> Network:
     """Build the network of finite width that a model describes in the limit.
+
+    It is the :class:`~harness.networks.plane_waves.Network` that names the class of the model, or the nearest of its
+    parents, as its ``limit_class``, among all that the program has defined or imported.
 
     Raises
     ------
     TypeError
         If there is no such network.
     """
-    for kind, network in _NETWORKS.items():
-        if isinstance(model, kind):
-            return network(model, width, channels)
-    known = ", ".join(kind.__name__ for kind in _NETWORKS)
+    known = {network.limit_class: network for network in _networks(Network)}  # type: ignore[type-abstract]
+    for kind in type(model).__mro__:
+        if kind in known:
+            return known[kind](model, width, channels)
+    names = ", ".join(kind.__name__ for kind in known)
     raise TypeError(
-        f"{type(model).__name__} has no network that can be trained; models that have one: {known}, "
+        f"{type(model).__name__} has no network that can be trained; models that have one: {names}, "
         "and DeepFourierFeatures by harness.train"
     )
+
+
+def _networks(parent: type[Network]) -> Iterator[type[Network]]:
+    for network in parent.__subclasses__():
+        if "limit_class" in vars(network):
+            yield network
+        yield from _networks(network)
