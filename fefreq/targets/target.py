@@ -181,12 +181,9 @@ class Target:
                 f"values have {array.ndim} axes; {dim} bounds need {dim}, or {dim + 1} with channels"
             )
         grid = Grid.over(bounds, array.shape[:dim])
-        return cls(
-            grid.points,
-            array.reshape(-1, *array.shape[dim:]),
-            np.full(int(np.prod(grid.shape)), np.prod(grid.spacing)),
-            grid=grid,
-        )
+        columns = array.reshape(-1, *array.shape[dim:])
+        weights = np.full(len(columns), np.prod(grid.spacing))
+        return cls(grid.points, columns, weights, grid=grid)
 
     @classmethod
     def from_function(
