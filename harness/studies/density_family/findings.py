@@ -11,7 +11,7 @@ import xarray as xr
 from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from harness.studies.density_family.study import DensityFamily
+    from harness.studies.density_family.file import DensityFamilyFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +20,13 @@ class Findings:
 
     Attributes
     ----------
-    study : DensityFamily
+    study : DensityFamilyFile
     data : xarray.Dataset
         ``predicted`` (family, scale, exponent) and, if networks were trained, ``trained`` (family, marked, exponent,
         member).
     """
 
-    study: DensityFamily
+    study: DensityFamilyFile
     data: xr.Dataset
 
     @property

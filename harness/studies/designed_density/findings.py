@@ -14,7 +14,7 @@ from harness.comparison.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.studies.designed_density.study import DesignedDensity
+    from harness.studies.designed_density.file import DesignedDensityFile
 
 SOURCES = {"pde": "diffusion equation", "kernel": "kernel flow", "network": "networks"}
 FAMILIES: dict[str, Callable[[float], Density]] = {"gaussian": Gaussian, "uniform": Uniform}
@@ -27,7 +27,7 @@ class Findings:
 
     Attributes
     ----------
-    study : DesignedDensity
+    study : DesignedDensityFile
     data : xarray.Dataset
         ``predicted`` (source, density, exponent, time), ``scale`` (source, density, exponent) and, if networks were
         trained, ``trained`` (density, exponent, member, time).
@@ -35,7 +35,7 @@ class Findings:
         By exponent.
     """
 
-    study: DesignedDensity
+    study: DesignedDensityFile
     data: xr.Dataset
     designs: dict[float, DensityDesign]
 

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from fefreq.experiments.schema import Section as Keys
-from fefreq.support.arrays import FloatArray
 from fefreq.support.schema import ByKind
 from harness.comparison.verdicts import Verdict
+from harness.studies.networks.orders import spread
 
 if TYPE_CHECKING:
     from harness.studies.networks.trained import TrainedNetwork
@@ -192,29 +192,3 @@ def _judge_one(check: NetworkCheck, name: str, network: TrainedNetwork) -> Verdi
                 left <= check.at_most,
             )
     raise AssertionError(f"no way to evaluate {check!r}")
-
-
-def spread(lives: FloatArray) -> float:
-    """Largest half-life over the smallest, minus 1; infinite if one is."""
-    return float(np.max(lives) / np.min(lives) - 1) if np.all(np.isfinite(lives)) else np.inf
-
-
-def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's rank correlation of half-lives, some of which may be infinite.
-
-    Returns
-    -------
-    float
-        NaN if all of one side are equal, for then there is no order.
-
-    Examples
-    --------
-    >>> rank_correlation(np.array([1.0, 2.0, 9.0, np.inf]), np.array([3.0, 2.0, 4.0, 5.0]))
-    0.8
-    """
-    from scipy.stats import rankdata, spearmanr
-
-    ranks = [rankdata(lives) for lives in (first, second)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
-        return np.nan
-    return round(float(spearmanr(ranks[0], ranks[1]).statistic), 12)

@@ -26,11 +26,11 @@ from fefreq.output.plots.axes import (
 )
 from fefreq.support.arrays import FloatArray
 from harness.reports.page import Picture, Section, Table
-from harness.studies.networks.checks import spread
+from harness.studies.networks.orders import spread
 from harness.training.optimisers import Adam, Optimiser, Sgd
 
 if TYPE_CHECKING:
-    from harness.studies.networks.study import NetworkStudy
+    from harness.studies.networks.file import NetworkStudyFile
     from harness.studies.networks.trained import TrainedNetwork
 
 Networks = dict[str, "TrainedNetwork"]
@@ -41,7 +41,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#2
 LINES = ("-", "--", "-.", ":")
 
 
-def sections(study: NetworkStudy, trained: Networks) -> tuple[Section, ...]:
+def sections(study: NetworkStudyFile, trained: Networks) -> tuple[Section, ...]:
     """The overview, then a section for every network."""
     together = [
         Picture(

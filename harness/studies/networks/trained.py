@@ -13,7 +13,7 @@ from fefreq.fields.error_field import ErrorField
 from fefreq.fields.half_life import half_life
 from fefreq.support.arrays import FloatArray
 from harness.reports.facts import run_facts
-from harness.studies.networks.checks import rank_correlation
+from harness.studies.networks.orders import rank_correlation
 from harness.training.run import Run
 
 

@@ -13,10 +13,11 @@ from fefreq.fields.coordinates import frequency_dimension
 from harness.relu.recording import Recording, times_measured
 from harness.reports.page import Picture, Section, Table
 from harness.studies.relu_dynamics import pictures, region_pictures
-from harness.studies.relu_dynamics.checks import READINGS, Quantity, reading, short, told
+from harness.studies.relu_dynamics.checks import READINGS, Quantity, reading
+from harness.studies.relu_dynamics.numbers import short, told
 
 if TYPE_CHECKING:
-    from harness.studies.relu_dynamics.study import ReluDynamics
+    from harness.studies.relu_dynamics.file import ReluDynamicsFile
 
 # Rows of the table of endings, where they were measured.
 ENDINGS: tuple[Quantity, ...] = (
@@ -41,7 +42,7 @@ ENDINGS: tuple[Quantity, ...] = (
 
 
 def sections(
-    study: ReluDynamics, recordings: dict[str, Recording], data: xr.Dataset, cautions: tuple[str, ...]
+    study: ReluDynamicsFile, recordings: dict[str, Recording], data: xr.Dataset, cautions: tuple[str, ...]
 ) -> tuple[Section, ...]:
     """The report of a study, in order."""
     shown = [_overview(study, data, cautions), _dynamics(data)]
@@ -58,7 +59,7 @@ def sections(
     return tuple(shown)
 
 
-def _overview(study: ReluDynamics, data: xr.Dataset, cautions: tuple[str, ...]) -> Section:
+def _overview(study: ReluDynamicsFile, data: xr.Dataset, cautions: tuple[str, ...]) -> Section:
     names, dim = _names(data), frequency_dimension(data)
     training = study.training
     batches = "full batches" if training.batch is None else f"batches of {training.batch:,}"
@@ -197,7 +198,7 @@ def _weights(data: xr.Dataset) -> Section:
     return Section("Weights", pictures=[picture])
 
 
-def _expected(study: ReluDynamics, data: xr.Dataset) -> Section:
+def _expected(study: ReluDynamicsFile, data: xr.Dataset) -> Section:
     verdicts = [check.judge(data) for check in study.expected]
     met = sum(verdict.passed for verdict in verdicts)
     rows = [(v.name, v.allowed, v.measured, "met" if v.passed else "NOT MET") for v in verdicts]

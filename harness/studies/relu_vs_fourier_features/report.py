@@ -9,17 +9,17 @@ import xarray as xr
 
 from harness.reports.page import Picture, Section, Table
 from harness.studies.relu_dynamics import field_pictures, pictures
-from harness.studies.relu_dynamics.checks import cycles
+from harness.studies.relu_dynamics.numbers import cycles
 from harness.studies.relu_dynamics.report import percent, series
 
 if TYPE_CHECKING:
-    from harness.studies.relu_vs_fourier_features.study import ReluVsFourierFeatures
+    from harness.studies.relu_vs_fourier_features.file import ReluVsFourierFeaturesFile
 
 LABELS = {"pde": "prediction for Fourier features", "network": "Fourier features, measured"}
 
 
 def sections(
-    study: ReluVsFourierFeatures,
+    study: ReluVsFourierFeaturesFile,
     comparison: xr.Dataset,
     tones: xr.Dataset,
     dynamics: xr.Dataset,
@@ -35,13 +35,13 @@ def sections(
     )
 
 
-def label(study: ReluVsFourierFeatures, source: object) -> str:
+def label(study: ReluVsFourierFeaturesFile, source: object) -> str:
     """What a source is called in tables and pictures."""
     return LABELS.get(str(source), f"ReLU, {source}")
 
 
 def _overview(
-    study: ReluVsFourierFeatures, comparison: xr.Dataset, tones: xr.Dataset, cautions: tuple[str, ...]
+    study: ReluVsFourierFeaturesFile, comparison: xr.Dataset, tones: xr.Dataset, cautions: tuple[str, ...]
 ) -> Section:
     said = [f"{name}: {condition.words(1)}" for name, condition in study.conditions.items()]
     gap = float(comparison.difference.sel(source="network").max())
@@ -83,7 +83,7 @@ def _overview(
 
 
 def _field_pictures(
-    study: ReluVsFourierFeatures, comparison: xr.Dataset, tones: xr.Dataset, named: xr.Dataset
+    study: ReluVsFourierFeaturesFile, comparison: xr.Dataset, tones: xr.Dataset, named: xr.Dataset
 ) -> list[Picture]:
     names = [str(name) for name in tones.source.values]
     lives = []

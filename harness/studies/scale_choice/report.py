@@ -14,7 +14,7 @@ from fefreq.output.plots.axes import new_figure, tidy
 from harness.reports.page import Picture, Section, Table
 
 if TYPE_CHECKING:
-    from harness.studies.scale_choice.study import Findings
+    from harness.studies.scale_choice.findings import Findings
 
 PREDICTED, TRAINED = "#222222", "#0072B2"
 

@@ -15,8 +15,8 @@ from fefreq.output.plots.axes import GREY, log_axis, new_figure, plain, tidy
 from harness.reports.page import Picture, Section, Table
 
 if TYPE_CHECKING:
+    from harness.studies.width_convergence.laws import Laws
     from harness.studies.width_convergence.power_laws import PowerLaw
-    from harness.studies.width_convergence.study import Laws
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart, and markers besides.
 STYLES = (

@@ -17,7 +17,7 @@ their own, so that they are independent measurements.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -36,7 +36,8 @@ from harness.comparison.verdicts import Verdict
 from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
-from harness.studies.width_convergence.power_laws import PowerLaw, power_law, repeated_power_law
+from harness.studies.width_convergence.laws import Laws, fit_laws
+from harness.studies.width_convergence.power_laws import PowerLaw
 from harness.training.plane_wave_trainer import Method, PlaneWaveTrainer
 
 if TYPE_CHECKING:
@@ -223,20 +224,6 @@ class WidthConvergence(Study):
         return (*verdicts, _verdict(name, laws.floor, floor))
 
 
-@dataclass(frozen=True)
-class Laws:
-    """The fitted laws: against width at every learning rate, and against learning rate at the largest width."""
-
-    widths: dict[float, PowerLaw]
-    floor: PowerLaw
-
-    def named(self) -> dict[str, PowerLaw]:
-        """All of them, by names."""
-        return {f"width, learning rate {rate:g}": law for rate, law in self.widths.items()} | {
-            "learning rate": self.floor
-        }
-
-
 def distance(residuals: FloatArray, reference: FloatArray, target: Target) -> FloatArray:
     """``‖u(t) - v(t)‖ / ‖f‖`` in the norm of the loss.
 
@@ -253,17 +240,6 @@ def distance(residuals: FloatArray, reference: FloatArray, target: Target) -> Fl
     if target.channels is not None:
         squares = squares.sum(axis=-1)
     return np.asarray(np.sqrt(squares @ target.weights / target.energy))
-
-
-def fit_laws(data: xr.Dataset) -> Laws:
-    """Fit both laws to the largest distance of every network over all times."""
-    worst = data.max("time", skipna=False)
-    widths = {}
-    for rate in data["rate"].values:
-        found = worst.to_descent.sel(rate=rate).stack(network=("width", "seed")).dropna("network")
-        widths[float(rate)] = power_law(found.width.values, found.values)
-    widest = worst.to_flow.isel(width=-1).dropna("seed").transpose("seed", "rate")
-    return Laws(widths, repeated_power_law(data["rate"].values, widest.values))
 
 
 def _verdict(name: str, law: PowerLaw, band: ExponentBand) -> Verdict:

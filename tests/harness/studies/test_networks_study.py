@@ -19,8 +19,10 @@ from harness.comparison.compare import relative_difference
 from harness.experiments import preset_path
 from harness.networks import DeepFourierFeatureNetwork, Siren
 from harness.studies.files import carry_out, read_file
-from harness.studies.networks.checks import EvenerCheck, SoonerCheck, judge, rank_correlation
-from harness.studies.networks.study import NetworkStudy, StepRange
+from harness.studies.networks.checks import EvenerCheck, SoonerCheck, judge
+from harness.studies.networks.file import StepRange
+from harness.studies.networks.orders import rank_correlation
+from harness.studies.networks.study import NetworkStudy
 from harness.training.checkpoints import Checkpoints
 from harness.training.learning_rates import Cosine
 from harness.training.optimisers import Adam

@@ -20,16 +20,12 @@ from harness.experiments import FOLDER
 from harness.relu import Recording, Schedule, activation_patterns, relu_network, track
 from harness.studies.files import carry_out
 from harness.studies.relu_dynamics import field_pictures, pictures, region_pictures
-from harness.studies.relu_dynamics.checks import (
-    ReluBandCheck,
-    ReluDepthCheck,
-    ReluEarlyCheck,
-    ReluOrderCheck,
-    told,
-)
+from harness.studies.relu_dynamics.checks import ReluBandCheck, ReluDepthCheck, ReluEarlyCheck, ReluOrderCheck
+from harness.studies.relu_dynamics.numbers import told
 from harness.studies.relu_dynamics.study import ReluDynamics
 from harness.studies.relu_dynamics.targets import Photograph
-from harness.studies.relu_vs_fourier_features.study import BiasCheck, LeftCheck, ReluVsFourierFeatures
+from harness.studies.relu_vs_fourier_features.file import BiasCheck, LeftCheck
+from harness.studies.relu_vs_fourier_features.study import ReluVsFourierFeatures
 
 LINE = """
 title = "Tiny"

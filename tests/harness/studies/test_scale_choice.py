@@ -14,9 +14,10 @@ import harness
 from fefreq.experiments.schema import read_toml
 from fefreq.support.progress import NullProgress
 from harness.experiments import is_quick, preset_path
+from harness.studies.scale_choice.findings import Findings
 from harness.studies.scale_choice.images import image_named
 from harness.studies.scale_choice.report import pairs, scales_figure, sections
-from harness.studies.scale_choice.study import Findings, ScaleChoice
+from harness.studies.scale_choice.study import ScaleChoice
 from harness.studies.scale_choice.training import Network, Trained, train_on
 from harness.training.checkpoints import Checkpoints
 

@@ -12,8 +12,9 @@ from harness.experiments import preset_path
 from harness.networks.plane_waves import ensemble_parameters
 from harness.networks.two_layer import network_for
 from harness.studies.files import carry_out, read_file
+from harness.studies.width_convergence.laws import fit_laws
 from harness.studies.width_convergence.power_laws import power_law, repeated_power_law
-from harness.studies.width_convergence.study import WidthConvergence, distance, fit_laws
+from harness.studies.width_convergence.study import WidthConvergence, distance
 from harness.training.checkpoints import Checkpoints
 from harness.training.run import DivergenceError
 from harness.training.wave_descent import WaveDescent
