@@ -17,8 +17,9 @@ from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import AnySource, Tones, located
 from fefreq.targets.target import Target
+from harness.comparison.checks import require_all
 from harness.networks import AnyModule, ModuleSpec, Siren
-from harness.studies.networks.checks import NetworkCheck, require_meaning
+from harness.studies.networks.checks import NetworkCheck, Plan
 from harness.studies.study import Study
 from harness.training.learning_rates import AnyLearningRate, Constant, LearningRate
 from harness.training.module_trainer import ModuleStart, ModuleTrainer
@@ -154,10 +155,8 @@ class NetworkStudyFile(Study):
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"the name {name!r} may hold letters, digits, '-' and '_' only")
         self._require_comparable()
-        for number, check in enumerate(self.checks):
-            require_meaning(
-                check, f"checks.{number}", list(self.networks), list(self.predicted), self._tone_count()
-            )
+        plan = Plan(tuple(self.networks), tuple(self.predicted), self._tone_count())
+        require_all(self.checks, plan)
         return self
 
     @cached_property

@@ -18,10 +18,10 @@ import xarray as xr
 
 from fefreq.fields.error_field import ErrorField
 from fefreq.support.arrays import FloatArray
+from harness.comparison.checks import judge_all
 from harness.comparison.compare import compare
 from harness.comparison.grid import frequency_grid
 from harness.studies.divergence import naming
-from harness.studies.networks.checks import judge
 from harness.studies.networks.trained import TrainedNetwork, tone_lives
 from harness.studies.study import StudyResult
 from harness.studies.timings import Timings
@@ -53,14 +53,13 @@ class NetworkStudy(NetworkStudyFile):
                 run = trainer.train(progress, None if checkpoints is None else checkpoints.named(name))
             with clock.named(name).during("prediction and comparison"):
                 trained[name] = self._compared(name, run)
-        verdicts = tuple(verdict for check in self.checks for verdict in judge(check, trained))
 
         def series(comparison: xr.Dataset, name: str) -> Any:
             return lambda path: write_series(comparison.expand_dims(model=[name]), path)
 
         return StudyResult(
             study=self,
-            verdicts=verdicts,
+            verdicts=judge_all(self.checks, trained),
             sections=sections(self, trained),
             datasets={f"comparison-{name}": network.comparison for name, network in trained.items()}
             | {f"tones-{name}": network.tones for name, network in trained.items() if len(network.lives)},

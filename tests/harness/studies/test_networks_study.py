@@ -19,7 +19,7 @@ from harness.comparison.compare import relative_difference
 from harness.experiments import preset_path
 from harness.networks import DeepFourierFeatureNetwork, Siren
 from harness.studies.files import carry_out, read_file
-from harness.studies.networks.checks import EvenerCheck, SoonerCheck, judge
+from harness.studies.networks.checks import EvenerCheck, SoonerCheck
 from harness.studies.networks.file import StepRange
 from harness.studies.networks.orders import rank_correlation
 from harness.studies.networks.study import NetworkStudy
@@ -276,15 +276,15 @@ def learned(*lives):
     ],
 )
 def test_tones_are_learned_closer_together_only_if_that_is_certain(networks, passed):
-    (verdict,) = judge(EvenerCheck(kind="evener", networks=("a", "b", "c")), networks)
+    (verdict,) = EvenerCheck(kind="evener", networks=("a", "b", "c")).judge(networks)
     assert verdict.passed is passed
 
 
 def test_a_tone_that_is_never_learned_is_at_least_as_late_as_the_end():
     check = {"kind": "sooner", "network": "a", "factor": 20}
-    (sooner,) = judge(SoonerCheck(**check, sooner=0, later=1), {"a": learned(4, np.inf)})
+    (sooner,) = SoonerCheck(**check, sooner=0, later=1).judge({"a": learned(4, np.inf)})
     assert (sooner.passed, sooner.measured) == (True, "at least 25 times")
-    (never,) = judge(SoonerCheck(**check, sooner=1, later=0), {"a": learned(4, np.inf)})
+    (never,) = SoonerCheck(**check, sooner=1, later=0).judge({"a": learned(4, np.inf)})
     assert not never.passed
 
 
