@@ -40,8 +40,8 @@ class Check(ABC, Generic[Context, Findings]):
         """Hold what was found against what is allowed."""
 
 
-def require_all(checks: Sequence[Check[Context, Findings]], context: Context) -> None:
-    """Ask all checks of a file before the work.
+def require_all(checks: Sequence[Check[Context, Findings]], context: Context, key: str = "checks") -> None:
+    """Ask all checks below a key of a file before the work.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def require_all(checks: Sequence[Check[Context, Findings]], context: Context) ->
         If one of them means nothing; the message begins with its key.
     """
     for number, check in enumerate(checks):
-        check.require(context, f"checks.{number}")
+        check.require(context, f"{key}.{number}")
 
 
 def judge_all(checks: Iterable[Check[Context, Findings]], findings: Findings) -> tuple[Verdict, ...]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from harness.comparison.verdicts import Verdict
-
 if TYPE_CHECKING:
     from harness.studies.density_family.file import DensityFamilyFile
 
@@ -70,45 +68,3 @@ class Findings:
         """Trained over predicted error minus 1 (family, marked, exponent)."""
         at = self.data.predicted.sel(scale=self.data.marked.values).rename(scale="marked")
         return xr.DataArray(self.trained / at - 1)
-
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """One for every check that was asked for; about shapes, one for every exponent."""
-        bands, verdicts = self.study.checks, []
-        if bands.agreement is not None:
-            gap = self.gap
-            worst = gap.isel(abs(gap).argmax(...))
-            verdicts.append(
-                Verdict(
-                    "held-out error of trained networks against the prediction",
-                    f"{float(worst):+.1%} at most ({worst.family.item()}, scale {worst.marked.item():g}, "
-                    f"exponent {worst.exponent.item():g})",
-                    f"± {bands.agreement:.0%}",
-                    bool(abs(worst) <= bands.agreement),
-                )
-            )
-        for exponent in self.study.exponents:
-            if bands.shape is not None:
-                ratio = float(self.shape_ratio.sel(exponent=exponent))
-                verdicts.append(
-                    Verdict(
-                        f"best error of one shape over that of another, exponent {exponent:g}",
-                        f"{ratio:.3g}",
-                        f"≤ {bands.shape:g}",
-                        bool(ratio <= bands.shape),
-                    )
-                )
-            if bands.outweighs is not None:
-                share = float(self.outweighs.sel(exponent=exponent))
-                scale, shape = (
-                    float(ratio.sel(exponent=exponent).min())
-                    for ratio in (self.scale_ratio, self.shape_ratio)
-                )
-                verdicts.append(
-                    Verdict(
-                        f"the scale matters more than the shape, exponent {exponent:g}",
-                        f"factors of {scale:.3g} or more against {shape:.3g}, {share:.3g} times in the logarithm",
-                        f"≥ {bands.outweighs:g} times",
-                        bool(share >= bands.outweighs),
-                    )
-                )
-        return tuple(verdicts)

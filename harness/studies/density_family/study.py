@@ -35,6 +35,7 @@ from harness.training.run import Run
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
     from harness.training.checkpoints import Checkpoints
+from harness.studies.density_family.checks import BandsOfErrors
 from harness.studies.density_family.file import DensityFamilyFile, MarkedTraining
 
 
@@ -75,7 +76,7 @@ class DensityFamily(DensityFamilyFile):
         found = Findings(self, data)
         return StudyResult(
             study=self,
-            verdicts=found.verdicts(),
+            verdicts=BandsOfErrors().judge(found),
             sections=sections(found),
             datasets={"held-out": data},
             seconds=clock.seconds,

@@ -9,7 +9,6 @@ import xarray as xr
 
 from fefreq import DensityDesign, Gaussian, Uniform
 from fefreq.densities.base import Density
-from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,33 +62,3 @@ class Findings:
         scales = self.data.scale.sel(source="kernel", exponent=exponent)
         usual = {name: made(float(scales.sel(density=name))) for name, made in FAMILIES.items()}
         return {"designed": self.designs[exponent].density, **usual}
-
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """One verdict for every check that was asked for; for the ratio, one for every source and exponent."""
-        verdicts = []
-        if self.study.checks.ratio is not None:
-            allowed = self.study.checks.ratio
-            for exponent in self.study.exponents:
-                for source, name in SOURCES.items():
-                    if source in self.ratio.source:
-                        ratio = float(self.ratio.sel(source=source, exponent=exponent))
-                        verdicts.append(
-                            Verdict(
-                                f"error of the designed density over that of the best other one, exponent "
-                                f"{exponent:g}, {name}",
-                                f"{ratio:.3f}",
-                                f"< {allowed:g}",
-                                bool(ratio < allowed),
-                            )
-                        )
-        if self.study.checks.gradient is not None:
-            worst = float(self.data.gradient_difference.max())
-            verdicts.append(
-                Verdict(
-                    "gradient of the design against finite differences",
-                    f"{worst:.1e}",
-                    f"≤ {self.study.checks.gradient:g}",
-                    bool(worst <= self.study.checks.gradient),
-                )
-            )
-        return tuple(verdicts)

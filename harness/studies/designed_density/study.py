@@ -37,6 +37,7 @@ from harness.studies.timings import Timings
 
 if TYPE_CHECKING:
     from harness.training.checkpoints import Checkpoints
+from harness.studies.designed_density.checks import BandsOfErrors
 from harness.studies.designed_density.file import DesignedDensityFile, DesignTraining
 
 # Scales are searched on a geometric grid, fine as there are several minima, then to this relative accuracy.
@@ -84,7 +85,7 @@ class DesignedDensity(DesignedDensityFile):
         found = Findings(self, data, designs)
         return StudyResult(
             study=self,
-            verdicts=found.verdicts(),
+            verdicts=BandsOfErrors().judge(found),
             sections=sections(found),
             datasets={"errors": data},
             seconds=clock.seconds,

@@ -6,95 +6,103 @@ networks of a condition; what single networks showed stands beside the mean.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from fefreq.experiments.schema import Section
-from fefreq.support.arrays import FloatArray
+from harness.comparison.checks import Check
 from harness.comparison.verdicts import Verdict
-from harness.relu.recording import times_measured
-from harness.relu.schedule import Diagnostic, Schedule
+from harness.relu.schedule import Schedule
 from harness.studies.relu_dynamics.numbers import in_band, require_band, telling_digits, told
+from harness.studies.relu_dynamics.readings import READINGS, Quantity, reading
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Quantity = Literal[
-    "hamming-local",
-    "hamming-global",
-    "alignment-local",
-    "alignment-global",
-    "confused-local",
-    "confused-global",
-    "cosine-spread-local",
-    "cosine-spread-global",
-    "mean-squared-error",
-    "dead-units",
-    "distinct-patterns",
-    "regions",
-    "region-width",
-    "hyperplane-cosine",
-    "lipschitz-bound",
-    "in-sphere-radius",
-    "psnr-training",
-    "psnr-validation",
-    "psnr-test",
-]
-
 
 @dataclass(frozen=True)
-class Reading:
-    """Where a quantity stands in the dataset, and how it is called."""
+class Plan:
+    """What is known of a study of ReLU networks before the work.
 
-    variable: str
-    words: str
-    diagnostic: Diagnostic | None
-    place: str | None = None
-    part: str | None = None
+    Attributes
+    ----------
+    conditions : tuple of str
+    schedule : Schedule
+    epochs, layers : int
+    held_out : bool
+        Whether samples are held out.
+    """
 
-
-READINGS: dict[Quantity, Reading] = {
-    "hamming-local": Reading("hamming", "local Hamming distance", "hamming", "local"),
-    "hamming-global": Reading("hamming", "global Hamming distance", "hamming", "global"),
-    "alignment-local": Reading("alignment", "|cos| of local gradients", "confusion", "local"),
-    "alignment-global": Reading("alignment", "|cos| of global gradients", "confusion", "global"),
-    "confused-local": Reading("confused", "share of local pairs with negative cosine", "confusion", "local"),
-    "confused-global": Reading(
-        "confused", "share of global pairs with negative cosine", "confusion", "global"
-    ),
-    "cosine-spread-local": Reading("cosine_spread", "spread of local cosines", "confusion", "local"),
-    "cosine-spread-global": Reading("cosine_spread", "spread of global cosines", "confusion", "global"),
-    "mean-squared-error": Reading("mean_squared_error", "mean squared error", None),
-    "dead-units": Reading("dead_units", "dead units", "dead"),
-    "distinct-patterns": Reading("distinct_patterns", "different patterns on the samples", "patterns"),
-    "regions": Reading("regions", "regions along the line", "regions"),
-    "region-width": Reading("region_width", "distance to the nearest boundary", "width"),
-    "hyperplane-cosine": Reading("hyperplane_cosine", "|cos| between hyperplanes", "angles"),
-    "lipschitz-bound": Reading("lipschitz_bound", "product of spectral norms", "norms"),
-    "in-sphere-radius": Reading("in_sphere_radius", "radius of in-spheres", "in_sphere"),
-    "psnr-training": Reading("psnr", "PSNR on training samples", None, part="training"),
-    "psnr-validation": Reading("psnr", "PSNR on validation samples", None, part="validation"),
-    "psnr-test": Reading("test_psnr", "PSNR on test samples", None),
-}
-assert set(READINGS) == set(get_args(Quantity))
+    conditions: tuple[str, ...]
+    schedule: Schedule
+    epochs: int
+    layers: int
+    held_out: bool
 
 
-class _Check(Section):
-    """What all checks name."""
+class ReluCheck(Section, Check[Plan, "xr.Dataset"]):
+    """A check of a quantity that was measured in training."""
 
     quantity: Quantity = Field(description="what is read")
     epoch: NonNegativeInt | None = Field(None, description="when; by default at the end")
     layer: PositiveInt | None = Field(None, description="hidden layer, for quantities of single layers")
 
     @model_validator(mode="after")
-    def _layer_has_meaning(self) -> _Check:
+    def _layer_has_meaning(self) -> Self:
         if self.layer is not None and self.quantity not in ("hyperplane-cosine", "dead-units"):
             raise ValueError(f"{self.quantity} is no quantity of single layers: leave out layer")
         return self
+
+    @property
+    @abstractmethod
+    def concerned(self) -> tuple[str, ...]:
+        """Names of the conditions that it is about."""
+
+    @property
+    def layers_named(self) -> tuple[int, ...]:
+        """Hidden layers that it names."""
+        return () if self.layer is None else (self.layer,)
+
+    def epochs_read(self, last: int) -> set[int]:
+        """Epochs after which the quantity is read."""
+        return {last if self.epoch is None else self.epoch}
+
+    def require(self, context: Plan, path: str) -> None:
+        """Refuse a check on what will not have been measured."""
+        for name in self.concerned:
+            if name not in context.conditions:
+                known = ", ".join(context.conditions)
+                raise ValueError(f"{path}: the condition {name!r} is named, but there is only {known}")
+        if self.quantity.startswith("psnr") and not context.held_out:
+            raise ValueError(
+                f"{path}: {self.quantity} needs samples that are held out: give training.held_out"
+            )
+        for layer in self.layers_named:
+            if layer > context.layers:
+                raise ValueError(
+                    f"{path}: there is no hidden layer {layer}; there are {context.layers}, counted from 1"
+                )
+        diagnostic, epochs = READINGS[self.quantity].diagnostic, context.epochs
+        schedule = context.schedule
+        measured = schedule.all_epochs(epochs) if diagnostic is None else schedule.epochs(diagnostic, epochs)
+        missing = sorted(self.epochs_read(epochs).difference(measured))
+        if missing:
+            raise ValueError(
+                f"{path}: {self.quantity} is read after epoch {missing[0]}, where it is not measured: add it to "
+                f"schedule.{diagnostic or 'error'}"
+            )
+
+    def judge(self, findings: xr.Dataset) -> tuple[Verdict, ...]:
+        """Hold what was measured against what is allowed."""
+        return (self.of(findings),)
+
+    @abstractmethod
+    def of(self, data: xr.Dataset) -> Verdict:
+        """The verdict."""
 
     @property
     def where(self) -> str:
@@ -103,7 +111,7 @@ class _Check(Section):
         return layer + ("" if self.epoch is None else f", epoch {self.epoch}")
 
 
-class ReluBandCheck(_Check):
+class ReluBandCheck(ReluCheck):
     """The mean over the networks of a condition lies in a band."""
 
     kind: Literal["band"]
@@ -117,7 +125,7 @@ class ReluBandCheck(_Check):
         return self
 
     @property
-    def conditions(self) -> tuple[str, ...]:
+    def concerned(self) -> tuple[str, ...]:
         """The condition."""
         return (self.condition,)
 
@@ -128,7 +136,7 @@ class ReluBandCheck(_Check):
             return f"≥ {self.at_least:g}"
         return f"≤ {self.at_most:g}" if self.at_least is None else f"{self.at_least:g} to {self.at_most:g}"
 
-    def judge(self, data: xr.Dataset) -> Verdict:
+    def of(self, data: xr.Dataset) -> Verdict:
         """Hold the mean against the band."""
         values = reading(data, self.quantity, self.condition, self.epoch, self.layer)
         mean = float(values.mean())
@@ -140,7 +148,7 @@ class ReluBandCheck(_Check):
         )
 
 
-class ReluOrderCheck(_Check):
+class ReluOrderCheck(ReluCheck):
     """The mean of every condition of a list exceeds that of the one before, at least by a factor."""
 
     kind: Literal["order"]
@@ -150,7 +158,12 @@ class ReluOrderCheck(_Check):
         False, description="whether the smallest of a condition must exceed the largest of the one before"
     )
 
-    def judge(self, data: xr.Dataset) -> Verdict:
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """The conditions of the list."""
+        return self.conditions
+
+    def of(self, data: xr.Dataset) -> Verdict:
         """Compare neighbours."""
         values = [
             reading(data, self.quantity, condition, self.epoch, self.layer) for condition in self.conditions
@@ -167,7 +180,7 @@ class ReluOrderCheck(_Check):
         )
 
 
-class ReluEarlyCheck(_Check):
+class ReluEarlyCheck(ReluCheck):
     """The mean rises until an epoch and changes much less from there to the end."""
 
     kind: Literal["early"]
@@ -176,11 +189,23 @@ class ReluEarlyCheck(_Check):
     later: float = Field(gt=0, le=1, description="largest later change, relative to the rise")
 
     @property
-    def conditions(self) -> tuple[str, ...]:
+    def concerned(self) -> tuple[str, ...]:
         """The condition."""
         return (self.condition,)
 
-    def judge(self, data: xr.Dataset) -> Verdict:
+    def epochs_read(self, last: int) -> set[int]:
+        """The start, the epoch, and the end."""
+        return {0, self.epoch, last}
+
+    def require(self, context: Plan, path: str) -> None:
+        """Besides: something must come after the epoch."""
+        super().require(context, path)
+        if self.epoch == context.epochs:
+            raise ValueError(
+                f"{path}: nothing comes after epoch {self.epoch}, the last: a rise ends at an earlier epoch"
+            )
+
+    def of(self, data: xr.Dataset) -> Verdict:
         """Compare the change after the epoch with that before."""
         start, then, end = (
             float(reading(data, self.quantity, self.condition, epoch, self.layer).mean())
@@ -195,7 +220,7 @@ class ReluEarlyCheck(_Check):
         )
 
 
-class ReluDepthCheck(_Check):
+class ReluDepthCheck(ReluCheck):
     """The mean increases from layer to layer."""
 
     kind: Literal["depth"]
@@ -204,11 +229,16 @@ class ReluDepthCheck(_Check):
     layers: tuple[PositiveInt, ...] = Field(min_length=2, description="hidden layers, the least first")
 
     @property
-    def conditions(self) -> tuple[str, ...]:
+    def concerned(self) -> tuple[str, ...]:
         """The condition."""
         return (self.condition,)
 
-    def judge(self, data: xr.Dataset) -> Verdict:
+    @property
+    def layers_named(self) -> tuple[int, ...]:
+        """The layers of the list."""
+        return self.layers
+
+    def of(self, data: xr.Dataset) -> Verdict:
         """Compare layers."""
         values = [reading(data, self.quantity, self.condition, self.epoch, layer) for layer in self.layers]
         return Verdict(
@@ -222,75 +252,3 @@ class ReluDepthCheck(_Check):
 AnyReluCheck = Annotated[
     ReluBandCheck | ReluOrderCheck | ReluEarlyCheck | ReluDepthCheck, Field(discriminator="kind")
 ]
-
-
-def reading(
-    data: xr.Dataset, quantity: Quantity, condition: str, epoch: int | None = None, layer: int | None = None
-) -> FloatArray:
-    """A quantity of every network of a condition, ``(S,)``, after an epoch or when it was last measured.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        With the dimensions condition, seed and time.
-    quantity : str
-    condition : str
-    epoch : int, optional
-    layer : int, optional
-        Hidden layer from 1; without it units are counted, and cosines averaged, over all layers.
-    """
-    found = READINGS[quantity]
-    values = data[found.variable].sel(condition=condition)
-    if "time" in values.dims:
-        when = times_measured(data, found.variable) if epoch is None else np.flatnonzero(data.epoch == epoch)
-        values = values.isel(time=int(when[-1]))
-    if found.place is not None:
-        values = values.sel(pairs=found.place)
-    if found.part is not None:
-        values = values.sel(part=found.part)
-    if "layer" in values.dims:
-        if layer is not None:
-            values = values.sel(layer=layer)
-        else:
-            values = values.sum("layer") if quantity == "dead-units" else values.mean("layer")
-    return np.asarray(values.values, dtype=np.float64)
-
-
-def require_readable(
-    check: AnyReluCheck,
-    conditions: tuple[str, ...],
-    schedule: Schedule,
-    epochs: int,
-    layers: int,
-    held_out: bool,
-) -> None:
-    """Refuse a check on what will not have been measured.
-
-    Raises
-    ------
-    ValueError
-        If it names no condition, an epoch at which its quantity is not measured or after which nothing is left to
-        compare, a layer that is not there, or PSNR where nothing is held out.
-    """
-    for name in check.conditions:
-        if name not in conditions:
-            raise ValueError(f"the condition {name!r} is named, but there is only {', '.join(conditions)}")
-    if check.quantity.startswith("psnr") and not held_out:
-        raise ValueError(f"{check.quantity} needs samples that are held out: give training.held_out")
-    named = check.layers if isinstance(check, ReluDepthCheck) else (check.layer,)
-    for layer in named:
-        if layer is not None and layer > layers:
-            raise ValueError(f"there is no hidden layer {layer}; there are {layers}, counted from 1")
-    diagnostic = READINGS[check.quantity].diagnostic
-    measured = schedule.all_epochs(epochs) if diagnostic is None else schedule.epochs(diagnostic, epochs)
-    needed = {epochs if check.epoch is None else check.epoch}
-    if isinstance(check, ReluEarlyCheck):
-        if check.epoch == epochs:
-            raise ValueError(f"nothing comes after epoch {epochs}, the last: a rise ends at an earlier epoch")
-        needed |= {0, epochs}
-    missing = sorted(needed.difference(measured))
-    if missing:
-        raise ValueError(
-            f"{check.quantity} is read after epoch {missing[0]}, where it is not measured: add it to "
-            f"schedule.{diagnostic or 'error'}"
-        )

@@ -15,10 +15,11 @@ from fefreq.experiments.schema import Section as Keys
 from fefreq.support.arrays import FloatArray
 from fefreq.targets.signals import AnySource, located
 from fefreq.targets.target import Target
+from harness.comparison.checks import require_all
 from harness.relu import relu_network
 from harness.relu.schedule import Schedule
 from harness.relu.tracker import Tracker
-from harness.studies.relu_dynamics.checks import AnyReluCheck, require_readable
+from harness.studies.relu_dynamics.checks import AnyReluCheck, Plan
 from harness.studies.relu_dynamics.targets import Photograph
 from harness.studies.study import Study
 
@@ -139,19 +140,15 @@ class ReluDynamicsFile(Study):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         require_names(self.conditions)
-        for place, checks in (("checks", self.checks), ("expected", self.expected)):
-            for number, check in enumerate(checks):
-                try:
-                    require_readable(
-                        check,
-                        tuple(self.conditions),
-                        self.schedule,
-                        self.training.epochs,
-                        self.network.hidden_layers,
-                        self.training.held_out is not None,
-                    )
-                except ValueError as error:
-                    raise ValueError(f"{place}.{number}: {error}") from error
+        plan = Plan(
+            tuple(self.conditions),
+            self.schedule,
+            self.training.epochs,
+            self.network.hidden_layers,
+            self.training.held_out is not None,
+        )
+        require_all(self.checks, plan)
+        require_all(self.expected, plan, "expected")
         return self
 
     def located(self, folder: Path) -> Self:

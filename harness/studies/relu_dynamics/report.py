@@ -10,11 +10,12 @@ import numpy as np
 import xarray as xr
 
 from fefreq.fields.coordinates import frequency_dimension
+from harness.comparison.checks import judge_all
 from harness.relu.recording import Recording, times_measured
 from harness.reports.page import Picture, Section, Table
 from harness.studies.relu_dynamics import pictures, region_pictures
-from harness.studies.relu_dynamics.checks import READINGS, Quantity, reading
 from harness.studies.relu_dynamics.numbers import short, told
+from harness.studies.relu_dynamics.readings import READINGS, Quantity, reading
 
 if TYPE_CHECKING:
     from harness.studies.relu_dynamics.file import ReluDynamicsFile
@@ -199,7 +200,7 @@ def _weights(data: xr.Dataset) -> Section:
 
 
 def _expected(study: ReluDynamicsFile, data: xr.Dataset) -> Section:
-    verdicts = [check.judge(data) for check in study.expected]
+    verdicts = judge_all(study.expected, data)
     met = sum(verdict.passed for verdict in verdicts)
     rows = [(v.name, v.allowed, v.measured, "met" if v.passed else "NOT MET") for v in verdicts]
     missed = [f"{v.name}: {v.measured}, expected {v.allowed}" for v in verdicts if not v.passed]

@@ -18,6 +18,7 @@ import xarray as xr
 
 from fefreq.output.image_data import ImageGrid
 from fefreq.targets.target import Grid
+from harness.comparison.checks import judge_all
 from harness.relu import ReluNetwork, activation_patterns
 from harness.relu.recording import Recording, stacked_recordings
 from harness.reports.series import write_series
@@ -50,12 +51,15 @@ class ReluDynamics(ReluDynamicsFile):
         data.attrs |= {"title": self.title, "question": self.question}
         return StudyResult(
             self,
-            tuple(check.judge(data) for check in self.checks),
+            judge_all(self.checks, data),
             sections(self, recordings, data, cautions),
             {"dynamics": data},
             clock.seconds,
             self._files(recordings, data),
-            {"warnings": list(cautions), "expected": [asdict(check.judge(data)) for check in self.expected]},
+            {
+                "warnings": list(cautions),
+                "expected": [asdict(verdict) for verdict in judge_all(self.expected, data)],
+            },
         )
 
     def _files(

@@ -28,7 +28,9 @@ from harness.studies.timings import Timings
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
     from harness.training.checkpoints import Checkpoints
-from harness.studies.relu_vs_fourier_features.file import FOURIER, PREDICTED, ReluVsFourierFeaturesFile
+from harness.comparison.checks import judge_all
+from harness.studies.relu_vs_fourier_features.checks import FOURIER, PREDICTED, Found
+from harness.studies.relu_vs_fourier_features.file import ReluVsFourierFeaturesFile
 
 
 class ReluVsFourierFeatures(ReluVsFourierFeaturesFile):
@@ -62,7 +64,7 @@ class ReluVsFourierFeatures(ReluVsFourierFeaturesFile):
         dynamics = stacked_recordings(recordings)
         return StudyResult(
             self,
-            tuple(check.judge(comparison, tones) for check in self.checks),
+            judge_all(self.checks, Found(comparison, tones)),
             sections(self, comparison, tones, dynamics, cautions),
             {"comparison": comparison, "tones": tones, "dynamics": dynamics},
             clock.seconds,

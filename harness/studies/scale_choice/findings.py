@@ -10,7 +10,6 @@ import xarray as xr
 
 from fefreq.initialisation.scale.recommendation import Recommendation
 from fefreq.initialisation.scale.table import flat_range
-from harness.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
     pass
@@ -59,41 +58,3 @@ class Findings:
         pairs = self.data.sel(image=image)
         difference: xr.DataArray = pairs.predicted - pairs.trained
         return difference.sel(scale=[scale for scale in self.study.scales if scale <= largest * (1 + 1e-9)])
-
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The checks, image by image."""
-        bands, scales = self.study.checks, self.study.scales
-        verdicts = []
-        for image in self.images:
-            predicted, trained = self.best("predicted", image), self.best("trained", image)
-            if bands.neighbours is not None:
-                verdicts.append(
-                    Verdict(
-                        f"{image}: best scale",
-                        f"predicted {scales[predicted]:g}, trained {scales[trained]:g}",
-                        "the same" if bands.neighbours == 0 else f"at most {bands.neighbours} place(s) apart",
-                        abs(predicted - trained) <= bands.neighbours,
-                    )
-                )
-            if bands.loss is not None:
-                loss = self.loss(image)
-                verdicts.append(
-                    Verdict(
-                        f"{image}: loss by following the prediction",
-                        f"{loss:.2f} dB",
-                        f"≤ {bands.loss:g} dB",
-                        loss <= bands.loss,
-                    )
-                )
-            if bands.apart is not None:
-                gaps = self.gaps(image)
-                worst = gaps[int(np.argmax(np.abs(gaps.values)))]
-                verdicts.append(
-                    Verdict(
-                        f"{image}: predicted against trained PSNR up to scale {float(gaps.scale[-1]):g}",
-                        f"{abs(float(worst)):.2f} dB at scale {float(worst.scale):g}",
-                        f"≤ {bands.apart:g} dB",
-                        bool(abs(float(worst)) <= bands.apart),
-                    )
-                )
-        return tuple(verdicts)

@@ -22,6 +22,7 @@ from harness.studies.timings import Timings
 if TYPE_CHECKING:
     from fefreq.support.progress import Progress
     from harness.training.checkpoints import Checkpoints
+from harness.studies.scale_choice.checks import BandsOfScales
 from harness.studies.scale_choice.file import ScaleChoiceFile, label
 from harness.studies.scale_choice.findings import Findings
 
@@ -56,7 +57,7 @@ class ScaleChoice(ScaleChoiceFile):
         found = Findings(self, data, advice)
         return StudyResult(
             study=self,
-            verdicts=found.verdicts(),
+            verdicts=BandsOfScales().judge(found),
             sections=sections(found),
             datasets={
                 "scale-choice": data,

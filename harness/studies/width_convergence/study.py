@@ -26,18 +26,17 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from fefreq import GradientDescent, KernelFlow
 from fefreq.experiments.experiment import Times
-from fefreq.experiments.schema import Section as Keys
 from fefreq.models import Model
 from fefreq.support.arrays import FloatArray
 from fefreq.support.progress import Progress, watch
 from fefreq.targets.signals import AnySource, located
 from fefreq.targets.target import Target
-from harness.comparison.verdicts import Verdict
+from harness.comparison.checks import judge_all
 from harness.studies.divergence import naming
 from harness.studies.study import Study, StudyResult
 from harness.studies.timings import Timings
-from harness.studies.width_convergence.laws import Laws, fit_laws
-from harness.studies.width_convergence.power_laws import PowerLaw
+from harness.studies.width_convergence.checks import ConvergenceBands
+from harness.studies.width_convergence.laws import fit_laws
 from harness.training.plane_wave_trainer import Method, PlaneWaveTrainer
 
 if TYPE_CHECKING:
@@ -49,26 +48,6 @@ if TYPE_CHECKING:
 # Error of the two predictions, far below any distance that networks can be from them.
 RTOL = 1e-9
 PARTS = 1000  # of the bar
-
-
-class ExponentBand(Keys):
-    """An exponent, and how far what is measured may be from it."""
-
-    expected: float = Field(description="exponent of the power law")
-    tolerance: PositiveFloat = Field(description="largest distance of the fitted exponent from it")
-
-
-class ConvergenceBands(Keys):
-    """The power laws that must come out."""
-
-    width: ExponentBand = Field(
-        ExponentBand(expected=-0.5, tolerance=0.1),
-        description="distance to descent against width, at every learning rate",
-    )
-    learning_rate: ExponentBand = Field(
-        ExponentBand(expected=1.0, tolerance=0.15),
-        description="distance of the widest networks to the flow against the learning rate",
-    )
 
 
 class WidthConvergence(Study):
@@ -136,7 +115,7 @@ class WidthConvergence(Study):
         laws = fit_laws(data)
         return StudyResult(
             study=self,
-            verdicts=self._judge(laws),
+            verdicts=judge_all(self.checks.all(self.widths[-1]), laws),
             sections=sections(data, laws),
             datasets={"distances": data},
             seconds=clock.seconds,
@@ -214,15 +193,6 @@ class WidthConvergence(Study):
             attrs={f"method at width {width}": method for width, method in methods.items()},
         )
 
-    def _judge(self, laws: Laws) -> tuple[Verdict, ...]:
-        width, floor = self.checks.width, self.checks.learning_rate
-        verdicts = [
-            _verdict(f"distance to descent against width, learning rate {rate:g}", law, width)
-            for rate, law in laws.widths.items()
-        ]
-        name = f"distance to the flow against learning rate, width {self.widths[-1]:,}"
-        return (*verdicts, _verdict(name, laws.floor, floor))
-
 
 def distance(residuals: FloatArray, reference: FloatArray, target: Target) -> FloatArray:
     """``‖u(t) - v(t)‖ / ‖f‖`` in the norm of the loss.
@@ -240,15 +210,6 @@ def distance(residuals: FloatArray, reference: FloatArray, target: Target) -> Fl
     if target.channels is not None:
         squares = squares.sum(axis=-1)
     return np.asarray(np.sqrt(squares @ target.weights / target.energy))
-
-
-def _verdict(name: str, law: PowerLaw, band: ExponentBand) -> Verdict:
-    return Verdict(
-        name,
-        f"exponent {law.slope:.3f} ± {law.uncertainty:.3f}",
-        f"{band.expected:g} ± {band.tolerance:g}",
-        bool(abs(law.slope - band.expected) <= band.tolerance),
-    )
 
 
 class _Shared:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fefreq import LogUniform
 from fefreq.support.progress import NullProgress
 from harness.experiments import preset_path
+from harness.studies.density_family.checks import BandsOfErrors
 from harness.studies.density_family.families import density_of, power_law_signals
 from harness.studies.density_family.findings import Findings
 from harness.studies.density_family.study import DensityFamily
@@ -120,15 +121,18 @@ def test_shape_is_judged_at_the_best_scale_of_each_family_and_scale_by_its_worst
     found = made_up()
     assert found.best_scale.values.ravel() == pytest.approx([found.study.all_scales()[1]] * 2)
     assert found.same_scale_ratio.item() == pytest.approx(2)
-    assert [v.measured for v in found.verdicts()] == [
+    assert [v.measured for v in BandsOfErrors().judge(found)] == [
         "2",
         "factors of 2 or more against 2, 1 times in the logarithm",
     ]
-    assert [v.passed for v in found.verdicts()] == [False, False]
+    assert [v.passed for v in BandsOfErrors().judge(found)] == [False, False]
     lenient = found.study.model_copy(
         update={"checks": found.study.checks.model_copy(update={"shape": 2.1, "outweighs": 0.99})}
     )
-    assert [v.passed for v in dataclasses.replace(found, study=lenient).verdicts()] == [True, True]
+    assert [v.passed for v in BandsOfErrors().judge(dataclasses.replace(found, study=lenient))] == [
+        True,
+        True,
+    ]
 
 
 def test_a_study_leaves_data_picture_report_and_manifest(trained, tmp_path):

@@ -24,7 +24,7 @@ from harness.studies.relu_dynamics.checks import ReluBandCheck, ReluDepthCheck, 
 from harness.studies.relu_dynamics.numbers import told
 from harness.studies.relu_dynamics.study import ReluDynamics
 from harness.studies.relu_dynamics.targets import Photograph
-from harness.studies.relu_vs_fourier_features.file import BiasCheck, LeftCheck
+from harness.studies.relu_vs_fourier_features.checks import BiasCheck, LeftCheck
 from harness.studies.relu_vs_fourier_features.study import ReluVsFourierFeatures
 
 LINE = """
@@ -377,18 +377,18 @@ def test_a_band_holds_the_mean_over_networks(numbers) -> None:
     def check(**band) -> ReluBandCheck:
         return ReluBandCheck(kind="band", quantity="dead-units", condition="a", **band)
 
-    verdict = check(at_least=30, at_most=31).judge(numbers)  # 30 and 32 units
+    verdict = check(at_least=30, at_most=31).of(numbers)  # 30 and 32 units
     assert verdict.passed
     assert verdict.measured == "31 (30–32)"
-    assert not check(at_most=30.9).judge(numbers).passed
-    assert check(at_most=12, epoch=0).judge(numbers).passed
-    assert check(at_most=1, layer=2).judge(numbers).passed
+    assert not check(at_most=30.9).of(numbers).passed
+    assert check(at_most=12, epoch=0).of(numbers).passed
+    assert check(at_most=1, layer=2).of(numbers).passed
 
 
 def test_a_failed_band_is_told_with_digits_that_fail(numbers) -> None:
     def measured(**band) -> str:
         check = ReluBandCheck(kind="band", quantity="dead-units", condition="a", **band)
-        return check.judge(numbers + 99.98).measured
+        return check.of(numbers + 99.98).measured
 
     # 31 + 2 · 99.98, as both layers are moved.
     assert measured(at_least=230, at_most=260) == "231 (230–232)"
@@ -415,7 +415,7 @@ def test_a_bias_is_a_ratio_of_half_lives(lives, band: dict, measured: str | None
         {"half_life": (("source", "frequency"), [lives]), "covered": ("source", [100.0])},
         coords={"source": ["a"], "frequency": [1.0, 8.0]},
     )
-    verdict = BiasCheck(kind="bias", source="a", slow=0, fast=1, **band).judge(xr.Dataset(), tones)
+    verdict = BiasCheck(kind="bias", source="a", slow=0, fast=1, **band).of(xr.Dataset(), tones)
     assert verdict.passed is passed
     assert measured is None or verdict.measured == measured
 
@@ -450,7 +450,7 @@ def test_steps_longer_than_the_training_are_refused_with_its_end() -> None:
 def test_an_order_compares_means_or_all_networks(numbers) -> None:
     def check(conditions, **more) -> bool:
         order = ReluOrderCheck(kind="order", quantity="dead-units", conditions=conditions, **more)
-        return order.judge(numbers).passed
+        return order.of(numbers).passed
 
     assert check(("b", "a"))
     assert not check(("a", "b"))
@@ -463,14 +463,14 @@ def test_an_early_rise_is_followed_by_little_change(numbers) -> None:
         early = ReluEarlyCheck(
             kind="early", quantity="dead-units", condition=condition, epoch=50, later=later
         )
-        return early.judge(numbers).passed
+        return early.of(numbers).passed
 
     assert check("a", 0.18)  # from 11 to 28, then 3 more
     assert not check("a", 0.17)
     assert not check("b", 1.0)  # from 1 to 2, then 9 more
     falling = numbers.assign(dead_units=-numbers.dead_units)
     early = ReluEarlyCheck(kind="early", quantity="dead-units", condition="a", epoch=50, later=1.0)
-    assert not early.judge(falling).passed
+    assert not early.of(falling).passed
 
 
 def test_depth_asks_for_an_increase_from_layer_to_layer(numbers) -> None:
@@ -478,7 +478,7 @@ def test_depth_asks_for_an_increase_from_layer_to_layer(numbers) -> None:
 
     def check(condition: str) -> bool:
         depth = ReluDepthCheck(kind="depth", quantity="hyperplane-cosine", condition=condition, layers=(2, 3))
-        return depth.judge(data).passed
+        return depth.of(data).passed
 
     assert check("a")
     assert not check("b")

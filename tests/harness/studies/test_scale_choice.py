@@ -14,6 +14,7 @@ import harness
 from fefreq.experiments.schema import read_toml
 from fefreq.support.progress import NullProgress
 from harness.experiments import is_quick, preset_path
+from harness.studies.scale_choice.checks import BandsOfScales
 from harness.studies.scale_choice.findings import Findings
 from harness.studies.scale_choice.images import image_named
 from harness.studies.scale_choice.report import pairs, scales_figure, sections
@@ -158,16 +159,16 @@ def findings(predicted: list[float], trained: list[float], **changes: object) ->
 
 def test_checks_measure_what_they_say():
     found = findings([20.0, 25.0, 24.0, 10.0], [21.0, 24.0, 24.3, 2.0])
-    neighbours, loss, apart = found.verdicts()
+    neighbours, loss, apart = BandsOfScales().judge(found)
     assert neighbours.measured == "predicted 2, trained 4"
     assert loss.measured == "0.30 dB"
     # Up to scale 8, twice the larger of both best ones.
     assert apart.measured == "8.00 dB at scale 8"
     assert [v.passed for v in (neighbours, loss, apart)] == [True, True, False]
-    same = findings([20.0, 25.0, 24.0, 10.0], [21.0, 26.0, 24.3, 2.0]).verdicts()
+    same = BandsOfScales().judge(findings([20.0, 25.0, 24.0, 10.0], [21.0, 26.0, 24.3, 2.0]))
     assert same[1].measured == "0.00 dB"
     assert same[2].measured == "1.00 dB at scale 1"
-    far = findings([20.0, 25.0, 24.0, 26.0], [21.0, 24.0, 20.0, 2.0]).verdicts()
+    far = BandsOfScales().judge(findings([20.0, 25.0, 24.0, 26.0], [21.0, 24.0, 20.0, 2.0]))
     assert [v.passed for v in far] == [False, False, False]
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 import fefreq
 from fefreq.experiments.schema import ExperimentError, validated
 from fefreq.support.progress import NullProgress
+from harness.comparison.checks import judge_all
 from harness.experiments import preset_path
 from harness.networks.plane_waves import ensemble_parameters
 from harness.networks.two_layer import network_for
@@ -166,7 +167,7 @@ def test_report_and_data_are_written(result, tmp_path):
 def test_verdicts_follow_the_bands(result):
     assert [verdict.passed for verdict in result.verdicts[:2]] == [True, True]
     strict = study(checks={"width": {"expected": -2.0, "tolerance": 0.1}})
-    again = strict._judge(fit_laws(result.datasets["distances"]))
+    again = judge_all(strict.checks.all(strict.widths[-1]), fit_laws(result.datasets["distances"]))
     assert not again[0].passed
     assert again[0].allowed == "-2 ± 0.1"
 
