@@ -8,7 +8,7 @@ from .densities.positional_encoding import PositionalEncoding as PositionalEncod
 from .densities.student_t import StudentT as StudentT
 from .densities.tabulated import Tabulated as Tabulated
 from .densities.uniform import Uniform as Uniform
-from .diffusion.problem import ConvergenceError as ConvergenceError
+from .diffusion.convergence import ConvergenceError as ConvergenceError
 from .diffusion.problem import FrequencyDiffusion as FrequencyDiffusion
 from .diffusion.solution import MeshSolution as MeshSolution
 from .dynamics.adam import Adam as Adam

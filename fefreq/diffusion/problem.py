@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fefreq.diffusion.assembly import light_basis, make_basis, mass_matrix, operator_matrix, project_spectrum
+from fefreq.diffusion.convergence import require_converged
 from fefreq.diffusion.error import MeshError, compare_fields, refine, richer_space
 from fefreq.diffusion.solution import MeshSolution
 from fefreq.fields.statistics import Stats
@@ -46,10 +47,6 @@ SMALL_MESH = 100_000
 _TINY = np.finfo(np.float64).tiny
 # Where the error of the mesh is estimated, errors in time are at most this share of what it must reach.
 _SHARE_OF_TIME = 0.1
-
-
-class ConvergenceError(ArithmeticError):
-    """The error estimate stayed above the tolerance; the message gives both and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +288,7 @@ class FrequencyDiffusion:
             both = np.concatenate([columns.real, columns.imag], axis=1)
             parts = [propagator.propagate(mass, even, both, times, rtol)]
             real, imaginary = np.split(parts[0].values, 2, axis=2)
-        _require_converged(parts, times, rtol)
+        require_converged(parts, times, rtol)
         values = np.empty(real.shape, dtype=np.complex128)
         values.real, values.imag = real, imaginary
         solution = MeshSolution(
@@ -336,25 +333,3 @@ def _space_name(mesh: Mesh, order: int, before: int) -> str:
 
 def _reshape(values: ComplexArray, initial: ComplexArray) -> ComplexArray:
     return values.reshape(len(values), *initial.shape)
-
-
-_REMEDIES = {
-    Result.basis_exhausted: "a larger rtol or a larger max_basis",
-    Result.memory_exhausted: "a larger rtol, fewer times at once or a coarser mesh",
-    Result.steps_exhausted: "a larger rtol or more max_steps",
-}
-
-
-def _require_converged(parts: list[Propagation], times: FloatArray, rtol: float) -> None:
-    for part in parts:
-        if part.result in _REMEDIES:
-            known = np.isfinite(part.error_estimate)
-            worst = int(np.argmax(np.where(known, part.error_estimate, -1.0)))
-            reached = (
-                f"It is {part.error_estimate[worst]:.1e} at t = {times[worst]:.3g}"
-                if part.error_estimate[worst] > rtol
-                else f"It is only up to t = {times[known][-1]:.3g}"
-            )
-            raise ConvergenceError(
-                f"{part.result.value} {reached}, rtol is {rtol:.1e}: allow {_REMEDIES[part.result]}"
-            )

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from fefreq.dynamics.base import Counts, DiscreteDynamics, Evolution, require_learning_rate, require_number
-from fefreq.dynamics.gradient_descent import Descent
+from fefreq.dynamics.gradient_descent import DescentEvolution
 from fefreq.support.arrays import FloatArray
 
 
@@ -85,8 +85,8 @@ class NewtonSteps(Evolution):
     damping: float
 
     @cached_property
-    def _descent(self) -> Descent:
-        return Descent(self.times, self.learning_rate)
+    def _descent(self) -> DescentEvolution:
+        return DescentEvolution(self.times, self.learning_rate)
 
     @property
     def steps(self) -> Counts:

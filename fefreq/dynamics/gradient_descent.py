@@ -56,7 +56,7 @@ class GradientDescent(DiscreteDynamics):
 
     def evolution(self, times: FloatArray) -> Evolution:
         """Any times."""
-        return Descent(times, self.learning_rate)
+        return DescentEvolution(times, self.learning_rate)
 
     @property
     def stable_until(self) -> float:
@@ -65,7 +65,7 @@ class GradientDescent(DiscreteDynamics):
 
 
 @dataclass(frozen=True, eq=False)
-class Descent(Evolution):
+class DescentEvolution(Evolution):
     """Gradient descent until given times."""
 
     learning_rate: float

@@ -27,7 +27,7 @@ class GradientFlow(Dynamics):
 
     def evolution(self, times: FloatArray) -> Evolution:
         """Any times."""
-        return Flow(times)
+        return FlowEvolution(times)
 
     def times_of(self, steps: Sequence[int]) -> FloatArray:
         """Gradient flow has no steps."""
@@ -46,7 +46,7 @@ class GradientFlow(Dynamics):
 
 
 @dataclass(frozen=True, eq=False)
-class Flow(Evolution):
+class FlowEvolution(Evolution):
     """Gradient flow until given times."""
 
     @property

@@ -86,7 +86,7 @@ class Diffusion(Section):
         )
 
 
-class Flow(Section):
+class KernelSettings(Section):
     """How the kernel flow is solved."""
 
     rtol: float = Field(1e-6, ge=1e-12, lt=1, description="relative error at every time")
@@ -117,7 +117,7 @@ class Experiment(Section):
         Discriminator(lambda value: "range" if isinstance(value, (dict, Times)) else "list"),
     ] = Field(description="training times, as a list or a range")
     pde: Diffusion = Diffusion()
-    kernel: Flow = Flow()
+    kernel: KernelSettings = KernelSettings()
     frequencies: Frequencies = Frequencies()
 
     def located(self, folder: Path) -> Self:

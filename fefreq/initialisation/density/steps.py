@@ -88,7 +88,7 @@ def water_filling(energy: FloatArray, volumes: FloatArray, exponent: float) -> t
 
 
 @dataclass(frozen=True)
-class Descent:
+class DescendedDensity:
     """Where descent over densities ended.
 
     Attributes
@@ -129,7 +129,7 @@ def descend(
     rtol: float,
     max_steps: int,
     on_step: Callable[[], None] = lambda: None,
-) -> Descent:
+) -> DescendedDensity:
     """Lower a functional of node values by repeated water-filling.
 
     Were there damping alone, the slope ``s = -dJ / w dv`` at a node would be ``c E exp(-c v)``, and the minimum would
@@ -184,7 +184,7 @@ def descend(
         values, objective, gradient = candidate, value, derivative
         history.append(objective)
         on_step()
-    return Descent(values, objective, gap, np.array(history), evaluations, converged)
+    return DescendedDensity(values, objective, gap, np.array(history), evaluations, converged)
 
 
 def _lift(values: FloatArray, gradient: FloatArray, volumes: FloatArray) -> FloatArray:

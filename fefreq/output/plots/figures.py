@@ -229,7 +229,7 @@ def half_life_figure(
     return figure
 
 
-class Prediction(ErrorField, Protocol):
+class PredictedField(ErrorField, Protocol):
     """A field that knows the model that it predicts and the data that are learned."""
 
     @property
@@ -241,7 +241,7 @@ class Prediction(ErrorField, Protocol):
         """What is learned."""
 
 
-def solution_figure(solution: Prediction) -> Figure:
+def solution_figure(solution: PredictedField) -> Figure:
     """One prediction at a glance: spectra, frequency-time map, half-lives and coefficients.
 
     Parameters

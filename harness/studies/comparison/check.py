@@ -18,7 +18,7 @@ Cases = Mapping[str, Case]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """What is known of a comparison before the work.
 
     Attributes
@@ -36,7 +36,7 @@ class Plan:
     start: str | None
 
 
-class ComparisonCheck(Section, Check[Plan, Cases]):
+class ComparisonCheck(Section, Check[ComparisonPlan, Cases]):
     """A check of a comparison."""
 
     needs_tones: ClassVar[int] = 0
@@ -49,7 +49,7 @@ class ComparisonCheck(Section, Check[Plan, Cases]):
                 return (named,) if isinstance(named, str) else tuple(named)
         return ()
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: ComparisonPlan, path: str) -> None:
         """Refuse sources, models and tones that are not there."""
         sources = {getattr(self, name) for name in ("source", "reference") if hasattr(self, name)}
         if context.start is None and sources & {"network", "descent"}:

@@ -14,7 +14,7 @@ from fefreq.support.arrays import ComplexArray, FloatArray
 from harness.comparison.compare import relative_difference
 from harness.comparison.verdicts import Verdict
 from harness.studies.comparison.case import Case
-from harness.studies.comparison.check import CaseCheck, Cases, ComparisonCheck, Part, Plan, Source
+from harness.studies.comparison.check import CaseCheck, Cases, ComparisonCheck, ComparisonPlan, Part, Source
 
 
 class FieldCheck(CaseCheck):
@@ -29,7 +29,7 @@ class FieldCheck(CaseCheck):
     )
     each_seed: PositiveFloat | None = Field(None, description="the same for every single seed")
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: ComparisonPlan, path: str) -> None:
         """Besides: only networks have seeds, and these share one error only from a common start."""
         super().require(context, path)
         if self.each_seed is None:

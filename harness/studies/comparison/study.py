@@ -35,7 +35,7 @@ from harness.comparison.tones import tone_table
 from harness.reports.facts import run_facts
 from harness.reports.series import write_series
 from harness.studies.comparison.case import Case
-from harness.studies.comparison.check import Plan, require_models
+from harness.studies.comparison.check import ComparisonPlan, require_models
 from harness.studies.comparison.checks import AnyCheck
 from harness.studies.frame import Frame, digest_of_arrays
 from harness.studies.study import Study, StudyResult
@@ -58,7 +58,7 @@ class Comparison(Experiment, Study):
     def _meaningful(self) -> Self:
         models = tuple(self.named_models())
         start = None if self.training is None else self.training.start
-        require_all(self.checks, Plan(models, self.tone_count(), start))
+        require_all(self.checks, ComparisonPlan(models, self.tone_count(), start))
         if self.training is not None and isinstance(self.training.width, dict):
             for name in models:
                 if name not in self.training.width:

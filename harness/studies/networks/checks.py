@@ -22,7 +22,7 @@ Trained = Mapping[str, TrainedNetwork]
 
 
 @dataclass(frozen=True)
-class Plan:
+class NetworksPlan:
     """What is known of a study of networks before the work.
 
     Attributes
@@ -38,7 +38,7 @@ class Plan:
     tones: int
 
 
-class NetworksCheck(Section, Check[Plan, Trained]):
+class NetworksCheck(Section, Check[NetworksPlan, Trained]):
     """A check of networks by name."""
 
     needs_prediction: ClassVar[bool] = False
@@ -53,7 +53,7 @@ class NetworksCheck(Section, Check[Plan, Trained]):
             return predicted if self.needs_prediction else networks
         return (named,) if isinstance(named, str) else named
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: NetworksPlan, path: str) -> None:
         """Refuse networks, predictions and tones that are not there."""
         names = self.concerned(context.networks, context.predicted)
         for name in names:

@@ -19,7 +19,7 @@ from fefreq.targets.signals import AnySource, Tones, located
 from fefreq.targets.target import Target
 from harness.comparison.checks import require_all
 from harness.networks import AnyModule, ModuleSpec, Siren
-from harness.studies.networks.checks import NetworkCheck, Plan
+from harness.studies.networks.checks import NetworkCheck, NetworksPlan
 from harness.studies.study import Study
 from harness.training.learning_rates import AnyLearningRate, Constant, LearningRate
 from harness.training.module_trainer import ModuleStart, ModuleTrainer
@@ -155,7 +155,7 @@ class NetworkStudyFile(Study):
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"the name {name!r} may hold letters, digits, '-' and '_' only")
         self._require_comparable()
-        plan = Plan(tuple(self.networks), tuple(self.predicted), self._tone_count())
+        plan = NetworksPlan(tuple(self.networks), tuple(self.predicted), self._tone_count())
         require_all(self.checks, plan)
         return self
 

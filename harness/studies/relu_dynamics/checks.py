@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReluPlan:
     """What is known of a study of ReLU networks before the work.
 
     Attributes
@@ -44,7 +44,7 @@ class Plan:
     held_out: bool
 
 
-class ReluCheck(Section, Check[Plan, "xr.Dataset"]):
+class ReluCheck(Section, Check[ReluPlan, "xr.Dataset"]):
     """A check of a quantity that was measured in training."""
 
     quantity: Quantity = Field(description="what is read")
@@ -71,7 +71,7 @@ class ReluCheck(Section, Check[Plan, "xr.Dataset"]):
         """Epochs after which the quantity is read."""
         return {last if self.epoch is None else self.epoch}
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: ReluPlan, path: str) -> None:
         """Refuse a check on what will not have been measured."""
         for name in self.concerned:
             if name not in context.conditions:
@@ -197,7 +197,7 @@ class ReluEarlyCheck(ReluCheck):
         """The start, the epoch, and the end."""
         return {0, self.epoch, last}
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: ReluPlan, path: str) -> None:
         """Besides: something must come after the epoch."""
         super().require(context, path)
         if self.epoch == context.epochs:

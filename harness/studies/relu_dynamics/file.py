@@ -19,7 +19,7 @@ from harness.comparison.checks import require_all
 from harness.relu import relu_network
 from harness.relu.schedule import Schedule
 from harness.relu.tracker import Tracker
-from harness.studies.relu_dynamics.checks import AnyReluCheck, Plan
+from harness.studies.relu_dynamics.checks import AnyReluCheck, ReluPlan
 from harness.studies.relu_dynamics.targets import Photograph
 from harness.studies.study import Study
 
@@ -140,7 +140,7 @@ class ReluDynamicsFile(Study):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         require_names(self.conditions)
-        plan = Plan(
+        plan = ReluPlan(
             tuple(self.conditions),
             self.schedule,
             self.training.epochs,

@@ -19,7 +19,7 @@ PREDICTED, FOURIER = "pde", "network"
 
 
 @dataclass(frozen=True)
-class Plan:
+class BiasPlan:
     """Names of the sources, and the number of tones, which are known before the work."""
 
     sources: tuple[str, ...]
@@ -34,10 +34,10 @@ class Found:
     tones: xr.Dataset
 
 
-class BiasStudyCheck(Section, Check[Plan, Found]):
+class BiasStudyCheck(Section, Check[BiasPlan, Found]):
     """A check of sources and tones."""
 
-    def require(self, context: Plan, path: str) -> None:
+    def require(self, context: BiasPlan, path: str) -> None:
         """Refuse sources and tones that are not there."""
         for key in ("slow", "fast", "tone"):
             if (index := getattr(self, key, None)) is not None:

@@ -19,7 +19,7 @@ from harness.comparison.grid import frequency_grid
 from harness.relu.schedule import Schedule
 from harness.relu.tracker import Tracker
 from harness.studies.relu_dynamics.file import InputCondition, PairSampling, ReluPerceptron, require_names
-from harness.studies.relu_vs_fourier_features.checks import FOURIER, PREDICTED, AnyBiasCheck, Plan
+from harness.studies.relu_vs_fourier_features.checks import FOURIER, PREDICTED, AnyBiasCheck, BiasPlan
 from harness.studies.study import Study
 from harness.studies.training_table import Training
 from harness.training.plane_wave_trainer import PlaneWaveTrainer
@@ -60,7 +60,7 @@ class ReluVsFourierFeaturesFile(Study):
                 f"times.last = {self.times.last:g}: take smaller steps, or train longer"
             )
         sources = (FOURIER, *self.conditions)
-        require_all(self.checks, Plan(sources, len(self.target.frequencies)))
+        require_all(self.checks, BiasPlan(sources, len(self.target.frequencies)))
         if isinstance(self.training.width, dict):
             raise ValueError("training.width: there is one model, so give a number")
         return self
