@@ -66,11 +66,29 @@ learning_rate = 0.02
 
 
 def dense(checkpoints: Checkpoints | None = None) -> Run:
-    return train(MODEL, TARGET, 128, TIMES, 0.005, seeds=3, method="dense", checkpoints=checkpoints)
+    return train(
+        MODEL,
+        TARGET,
+        width=128,
+        times=TIMES,
+        learning_rate=0.005,
+        seeds=3,
+        method="dense",
+        checkpoints=checkpoints,
+    )
 
 
 def transform(checkpoints: Checkpoints | None = None) -> Run:
-    return train(MODEL, TARGET, 4000, TIMES, 0.02, seeds=2, method="transform", checkpoints=checkpoints)
+    return train(
+        MODEL,
+        TARGET,
+        width=4000,
+        times=TIMES,
+        learning_rate=0.02,
+        seeds=2,
+        method="transform",
+        checkpoints=checkpoints,
+    )
 
 
 def module(checkpoints: Checkpoints | None = None) -> Run:

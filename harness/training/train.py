@@ -53,6 +53,7 @@ from harness.training.trainer import Device, Precision, stable_rate
 def train(
     model: Model,
     target: Target,
+    *,
     width: int,
     times: ArrayLike,
     learning_rate: float | None = None,
@@ -150,6 +151,7 @@ def train(
 def train_module(
     spec: ModuleSpec,
     target: Target,
+    *,
     times: ArrayLike | None = None,
     steps: Sequence[int] | None = None,
     learning_rate: float | LearningRate | None = None,

@@ -101,7 +101,7 @@ class Comparison(Experiment, Study):
 
     def summary(self, result: StudyResult) -> xr.Dataset:
         """The comparison with ``loss`` (model, seed, time) of networks and ``tone_half_life`` (model, source, tone)."""
-        data, cases = result.datasets["comparison"], list(result.findings.values())
+        data, cases = result.datasets["comparison"].copy(), list(result.findings.values())
         losses = [case.run.losses for case in cases if case.run is not None]
         if losses:
             told = {"long_name": "½ Σ q |u|² of every network"}

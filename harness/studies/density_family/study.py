@@ -113,11 +113,11 @@ class DensityFamily(DensityFamilyFile):
         return train(
             model,
             target,
-            training.width,
-            [self.time],
-            training.share * 2 / largest_rate(model, target),
-            training.seeds,
-            training.seed,
+            width=training.width,
+            times=[self.time],
+            learning_rate=training.share * 2 / largest_rate(model, target),
+            seeds=training.seeds,
+            seed=training.seed,
             # Output weights of two layers begin at zero here, and every neuron has a frequency of its own.
             start="plain" if self.hidden_layers == 0 else "centred",
             precision=training.precision,

@@ -156,8 +156,8 @@ def test_a_deep_model_is_trained_as_its_network(target):
     model = fefreq.DeepFourierFeatures(GAUSSIAN, 2, "tanh")
     spec = DeepFourierFeatureNetwork(GAUSSIAN, 16, 2, "tanh")
     assert spec.limit() == model
-    run = train(model, target, 16, [0, 0.5, 2], 0.05, seeds=2, seed=3)
-    own = train_module(spec, target, [0, 0.5, 2], learning_rate=0.05, seeds=2, seed=3)
+    run = train(model, target, width=16, times=[0, 0.5, 2], learning_rate=0.05, seeds=2, seed=3)
+    own = train_module(spec, target, times=[0, 0.5, 2], learning_rate=0.05, seeds=2, seed=3)
     assert run.residuals.tobytes() == own.residuals.tobytes()
     assert run.model == spec
     np.testing.assert_allclose(run.residuals[:, 0], np.stack([target.values] * 2), rtol=0, atol=1e-15)
@@ -168,7 +168,7 @@ def test_wide_deep_networks_follow_the_kernel_flow(target):
     exact = fefreq.KernelFlow(model, target).solve(times)
     gaps = {}
     for width in (32, 512):
-        run = train(model, target, width, times, seeds=4)
+        run = train(model, target, width=width, times=times, seeds=4)
         gaps[width] = np.abs(run.values - exact.values).max()
     assert gaps[512] < 0.5 * gaps[32]
     assert gaps[512] < 0.07

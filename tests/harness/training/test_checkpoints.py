@@ -94,15 +94,29 @@ learning_rate = 0.05
 
 
 def dense(rate=0.01, **options):
-    return train(MODEL, TARGET, 40, TIMES, rate, seeds=3, start="plain", method="dense", **options)
+    return train(
+        MODEL,
+        TARGET,
+        width=40,
+        times=TIMES,
+        learning_rate=rate,
+        seeds=3,
+        start="plain",
+        method="dense",
+        **options,
+    )
 
 
 def transform(rate=0.01, **options):
-    return train(MODEL, TARGET, 40, TIMES, rate, seeds=3, method="transform", **options)
+    return train(
+        MODEL, TARGET, width=40, times=TIMES, learning_rate=rate, seeds=3, method="transform", **options
+    )
 
 
 def single_precision(rate=0.01, **options):
-    return train(MODEL, TARGET, 40, TIMES, rate, seeds=2, precision="float32", **options)
+    return train(
+        MODEL, TARGET, width=40, times=TIMES, learning_rate=rate, seeds=2, precision="float32", **options
+    )
 
 
 def module(steps=(0, 30, 60), optimiser=Adam(), **options):  # noqa: B008 - never changed
@@ -248,18 +262,22 @@ def kill_at_random(target, arguments, moments):
 
 
 def finish(target, arguments):
-    _, begun = PROCESSES.Pipe(duplex=False)
+    """Let a process come to its end; return how many seconds it worked."""
+    listening, begun = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=target, args=(*arguments, begun))
     process.start()
+    listening.recv()
+    start = time.perf_counter()
     process.join()
     assert process.exitcode == 0
+    return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("name", LONGER)
 def test_killed_at_random_moments_training_ends_with_the_same_bytes(name, tmp_path):
-    start = time.perf_counter()
     expected = content(TRAININGS[name](**LONGER[name]), tmp_path / "expected.nc")
-    moments = np.random.default_rng(1).uniform(0, 0.5, 4) * (time.perf_counter() - start)
+    undisturbed = finish(work, (name, tmp_path / "undisturbed", tmp_path / "undisturbed.nc"))
+    moments = np.random.default_rng(1).uniform(0, 0.5, 4) * undisturbed
     arguments = (name, tmp_path / "kept", tmp_path / "found.nc")
     assert kill_at_random(work, arguments, moments) >= 1
     finish(work, arguments)
@@ -315,9 +333,8 @@ def no_pictures_in_this_process():
 
 
 def test_killed_at_random_moments_a_whole_run_leaves_the_same_data(experiment, tmp_path):
-    start = time.perf_counter()
-    assert invoke("run", experiment, "-o", tmp_path / "expected").exit_code == 0
-    moments = np.random.default_rng(2).uniform(0.2, 0.7, 4) * (time.perf_counter() - start)
+    undisturbed = finish(run_and_write, (experiment, tmp_path / "expected"))
+    moments = np.random.default_rng(2).uniform(0.2, 0.7, 4) * undisturbed
     expected = data(tmp_path / "expected")
     assert set(expected) == {"comparison.nc"} | {
         f"{kind}-{name}.nc" for kind in ("network", "split") for name in ("slow", "fast")
@@ -833,7 +850,9 @@ def test_divergence_says_where_the_snapshots_are(tmp_path):
 def test_divergence_of_a_two_layer_network_says_where_the_snapshots_are(tmp_path, monkeypatch):
     monkeypatch.setattr("fefreq.kernel.operator.largest_rate", lambda model, target: 1e-3)
     with pytest.raises(DivergenceError, match=rf"step \d+, .* in {tmp_path}, the last one is at t = 0.1"):
-        train(MODEL, TARGET, 100, [0.1, 1e3], 100.0, checkpoints=Checkpoints(tmp_path))
+        train(
+            MODEL, TARGET, width=100, times=[0.1, 1e3], learning_rate=100.0, checkpoints=Checkpoints(tmp_path)
+        )
     assert Run.load(tmp_path).times.tolist() == [0.1]
 
 

@@ -135,7 +135,7 @@ def test_channels_and_single_precision_go_the_fast_way_too():
     dense = train(model, target, width=60, times=[0, 2], seeds=2, method="dense")
     fast = train(model, target, width=60, times=[0, 2], seeds=2, method="transform")
     assert np.abs(fast.residuals - dense.residuals).max() < 1e-8
-    single = train(model, target, 60, [0, 2], seeds=2, method="transform", precision="float32")
+    single = train(model, target, width=60, times=[0, 2], seeds=2, method="transform", precision="float32")
     assert np.abs(single.residuals - dense.residuals).max() < 1e-4
 
 
@@ -144,7 +144,7 @@ def test_frozen_blocks_agree(frozen):
     rates = fefreq.Rates(**{frozen: 0.0})
     model = fefreq.FourierFeatures(fefreq.Gaussian(1.5), rates=rates)
     dense, fast = (
-        train(model, TARGETS["line"], 80, [3.0], method=method, start="plain")
+        train(model, TARGETS["line"], width=80, times=[3.0], method=method, start="plain")
         for method in ("dense", "transform")
     )
     np.testing.assert_allclose(fast.residuals, dense.residuals, atol=1e-8)
@@ -183,7 +183,7 @@ def test_heavy_tails_over_scattered_points_are_refused_before_memory_runs_out():
     frequencies = density.sample(20_000, np.random.default_rng(0)).T
     assert fine_grid_size(target.points, frequencies) > LARGEST_FINE_GRID
     with pytest.raises(ValueError, match="use method='dense', or data on a grid"):
-        train(model, target, 20_000, [1e-6], 1e-6, method="transform")
+        train(model, target, width=20_000, times=[1e-6], learning_rate=1e-6, method="transform")
     assert (
         PlaneWaveTrainer(model, target, 20_000, np.array([1.0]), learning_rate=1e-6).engine().method
         == "dense"
@@ -194,8 +194,8 @@ def test_four_dimensions_need_the_dense_path():
     target = fefreq.Target.from_function(bump, [(-1, 1)] * 4, 3)
     model = fefreq.FourierFeatures(fefreq.Gaussian(1.0, dim=4))
     with pytest.raises(ValueError, match="up to 3 dimensions, but the target has 4: use method='dense'"):
-        train(model, target, 10, [1.0], method="transform")
-    assert train(model, target, 10, [1.0]).method == "dense"
+        train(model, target, width=10, times=[1.0], method="transform")
+    assert train(model, target, width=10, times=[1.0]).method == "dense"
 
 
 def kernel_flow(model, target, residual, times):
@@ -208,7 +208,9 @@ def kernel_flow(model, target, residual, times):
 def test_wide_network_follows_the_kernel(tones_target, gaussian_model, start):
     target = fefreq.Target.from_grid(tones_target.values.reshape(256, 2).mean(1), [(-1, 1)])
     times = np.array([1.0, 4.0, 20.0])
-    run = train(gaussian_model, target, 20_000, times, 0.1, start=start, method="transform")
+    run = train(
+        gaussian_model, target, width=20_000, times=times, learning_rate=0.1, start=start, method="transform"
+    )
     exact = kernel_flow(gaussian_model, target, run.initial.values, times)
     size = np.linalg.norm(run.initial.values)
     errors = np.linalg.norm(run.residuals[0] - exact, axis=1) / size
@@ -228,7 +230,9 @@ def test_distance_to_the_kernel_falls_like_the_root_of_the_width(tones_target, g
     stepped = (1 - rate * rates) ** steps[:, None] * (modes.T @ target.values) @ modes.T
     errors = []
     for width in (1000, 16_000):
-        run = train(gaussian_model, target, width, times, rate, seeds=4, method="transform")
+        run = train(
+            gaussian_model, target, width=width, times=times, learning_rate=rate, seeds=4, method="transform"
+        )
         errors.append(np.sqrt(np.mean((run.residuals - stepped) ** 2)))
     # A factor 4 in the mean over members; eight sampled fields spread by a sixth or so.
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.3)

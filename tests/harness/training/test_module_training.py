@@ -91,8 +91,18 @@ def test_two_layers_on_fourier_features_train_as_by_written_out_gradients(target
         GAUSSIAN, 20, 0, output_std=0.7, rates=LayerRates(output=0.7, frequency=1.3)
     )
     both = target.with_values(np.stack([target.values, target.values**2], axis=1))
-    exact = train(model, both, 20, [0, 0.33, 2], 0.1, seeds=3, seed=4, start="plain", method="dense")
-    run = train_module(spec, both, [0, 0.33, 2], learning_rate=0.1, seeds=3, seed=4, start="plain")
+    exact = train(
+        model,
+        both,
+        width=20,
+        times=[0, 0.33, 2],
+        learning_rate=0.1,
+        seeds=3,
+        seed=4,
+        start="plain",
+        method="dense",
+    )
+    run = train_module(spec, both, times=[0, 0.33, 2], learning_rate=0.1, seeds=3, seed=4, start="plain")
     np.testing.assert_array_equal(run.steps, exact.steps)
     np.testing.assert_allclose(run.residuals, exact.residuals, rtol=0, atol=1e-13)
     np.testing.assert_allclose(run.losses, exact.losses, rtol=1e-12)
@@ -103,8 +113,18 @@ def test_two_layers_of_sines_train_as_by_written_out_gradients(target):
     shared = {"output_std": 0.9, "bias": "normal", "bias_std": 0.8, "prefactor_power": 0.5}
     model = fefreq.MultiScaleSine(GAUSSIAN, (1, 2, 4), rates=fefreq.Rates(**rates), **shared)
     spec = MultiScaleNetwork(GAUSSIAN, (1, 2, 4), 10, 0, rates=LayerRates(**rates), **shared)
-    exact = train(model, target, 10, [0, 0.5], 0.01, seeds=2, seed=4, start="plain", method="dense")
-    run = train_module(spec, target, [0, 0.5], learning_rate=0.01, seeds=2, seed=4, start="plain")
+    exact = train(
+        model,
+        target,
+        width=10,
+        times=[0, 0.5],
+        learning_rate=0.01,
+        seeds=2,
+        seed=4,
+        start="plain",
+        method="dense",
+    )
+    run = train_module(spec, target, times=[0, 0.5], learning_rate=0.01, seeds=2, seed=4, start="plain")
     np.testing.assert_allclose(run.residuals, exact.residuals, rtol=0, atol=1e-13)
 
 
@@ -315,7 +335,7 @@ def test_cosine_to_zero_reaches_half_its_rate():
 )
 def test_snapshots_fall_exactly_on_the_times(schedule, target):
     times = np.array([0.0, 0.1, 0.4, 1.37])
-    run = train_module(SPECS["torch"], target, times, learning_rate=schedule)
+    run = train_module(SPECS["torch"], target, times=times, learning_rate=schedule)
     np.testing.assert_array_equal(run.times, times)
     np.testing.assert_allclose(np.cumsum(np.diff(run.steps, prepend=0) * run.rates), times, rtol=1e-12)
     first = 0
@@ -330,16 +350,16 @@ def test_snapshots_fall_exactly_on_the_times(schedule, target):
 
 def test_time_is_the_sum_of_rates_whatever_the_schedule(target):
     spec = SPECS["fourier"]
-    flow = train_module(spec, target, [0, 1.0], learning_rate=0.002)
+    flow = train_module(spec, target, times=[0, 1.0], learning_rate=0.002)
     for schedule in (Exponential(0.02, 0.99), Cosine(0.02, 200)):
-        run = train_module(spec, target, [0, 1.0], learning_rate=schedule)
+        run = train_module(spec, target, times=[0, 1.0], learning_rate=schedule)
         assert np.abs(run.residuals - flow.residuals).max() < 0.02
 
 
 def test_centred_start_begins_at_the_target(target):
-    run = train_module(SPECS["siren"], target, [0, 0.1], learning_rate=1e-3, seeds=2)
+    run = train_module(SPECS["siren"], target, times=[0, 0.1], learning_rate=1e-3, seeds=2)
     np.testing.assert_allclose(run.residuals[:, 0], np.tile(target.values, (2, 1)), atol=1e-15)
-    plain = train_module(SPECS["siren"], target, [0, 0.1], learning_rate=1e-3, seeds=2, start="plain")
+    plain = train_module(SPECS["siren"], target, times=[0, 0.1], learning_rate=1e-3, seeds=2, start="plain")
     assert np.abs(plain.initial_residuals - target.values).max() > 1e-2
 
 
@@ -411,7 +431,7 @@ def test_default_rate_is_a_tenth_of_the_stability_limit(target):
 def test_single_precision_agrees_to_its_rounding(target):
     spec = SPECS["fourier"]
     double, single = (
-        train_module(spec, target, [0, 1.0], learning_rate=0.05, precision=precision)
+        train_module(spec, target, times=[0, 1.0], learning_rate=0.05, precision=precision)
         for precision in ("float64", "float32")
     )
     assert single.residuals.dtype == np.float64
@@ -433,7 +453,7 @@ def test_compiled_network_is_the_same_network(target, monkeypatch):
 
 @pytest.mark.parametrize("name", ["fourier", "multi-scale", "encoded", "siren"])
 def test_run_survives_its_file_and_is_compared(name, target, tmp_path):
-    run = train_module(SPECS[name], target, [0, 0.1], learning_rate=1e-3, seeds=2)
+    run = train_module(SPECS[name], target, times=[0, 0.1], learning_rate=1e-3, seeds=2)
     back = Run.load(run.save(tmp_path / "run.nc"))
     assert back.model == SPECS[name]
     np.testing.assert_array_equal(back.residuals, run.residuals)
@@ -637,4 +657,4 @@ def test_bad_input_is_named(change, error, sentence, target):
 def test_absent_cuda_is_named(target, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="CUDA was asked for"):
-        train_module(Perceptron(4), target, [0.0], device="cuda")
+        train_module(Perceptron(4), target, times=[0.0], device="cuda")

@@ -208,7 +208,10 @@ def test_same_seed_gives_the_same_bytes(model, target, run):
 
 
 def test_finite_steps_cost_an_error_of_first_order(model, target):
-    ends = [train(model, target, 200, [4.0], rate).residuals[0, 0] for rate in (0.2, 0.1, 0.05)]
+    ends = [
+        train(model, target, width=200, times=[4.0], learning_rate=rate).residuals[0, 0]
+        for rate in (0.2, 0.1, 0.05)
+    ]
     coarse, fine = np.linalg.norm(ends[0] - ends[1]), np.linalg.norm(ends[1] - ends[2])
     assert coarse / fine == pytest.approx(2, rel=0.1)
     assert coarse < 0.05 * np.linalg.norm(target.values)
@@ -216,8 +219,8 @@ def test_finite_steps_cost_an_error_of_first_order(model, target):
 
 def test_heavier_weights_only_shorten_time(model, target):
     heavy = fefreq.Target(target.points, target.values, 4 * target.weights)
-    light = train(model, target, 40, [1.0, 2.0], 0.1)
-    fast = train(model, heavy, 40, [0.25, 0.5], 0.025)
+    light = train(model, target, width=40, times=[1.0, 2.0], learning_rate=0.1)
+    fast = train(model, heavy, width=40, times=[0.25, 0.5], learning_rate=0.025)
     np.testing.assert_allclose(fast.residuals, light.residuals, rtol=1e-12, atol=1e-13)
 
 
@@ -339,8 +342,11 @@ def test_learning_rate_must_be_below_the_stability_limit(model, target):
     limit = 2 / np.linalg.eigvals(kernel).real.max()
     with pytest.raises(ValueError, match=f"2 / λ_max = {limit:.4g}"):
         train(model, target, width=10, times=[1.0], learning_rate=1.001 * limit)
-    assert train(model, target, 10, [0.0], 0.999 * limit).learning_rate == 0.999 * limit
-    assert train(model, target, 10, [0.0]).learning_rate == pytest.approx(0.1 * limit, rel=1e-5)
+    assert (
+        train(model, target, width=10, times=[0.0], learning_rate=0.999 * limit).learning_rate
+        == 0.999 * limit
+    )
+    assert train(model, target, width=10, times=[0.0]).learning_rate == pytest.approx(0.1 * limit, rel=1e-5)
 
 
 @pytest.mark.parametrize(
