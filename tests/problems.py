@@ -28,3 +28,23 @@ class Given(Model):
 
 def flat(value):
     return lambda xi: np.full(len(xi), value)
+
+
+# Tables of experiment files
+
+
+def tones_table(shape, frequencies, bounds=(-1, 1), width=0.2):
+    """The target of a file: tones in a window, or without one."""
+    window = "" if width is None else f"width = {width}\n"
+    return (
+        f'[target]\nkind = "tones"\nbounds = [{list(bounds)}]\nshape = [{shape}]\n'
+        f"frequencies = {list(frequencies)}\n{window}"
+    )
+
+
+def features_table(output_std, scale, name="model"):
+    """A model of a file: Fourier features with Gaussian frequencies."""
+    return (
+        f'[{name}]\nkind = "fourier-features"\noutput_std = {output_std}\n'
+        f'density = {{ kind = "gaussian", scale = {scale} }}\n'
+    )

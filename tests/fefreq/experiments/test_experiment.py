@@ -2,25 +2,20 @@
 
 import numpy as np
 import pytest
+from problems import features_table, tones_table
 
 from fefreq.experiments.experiment import Experiment, read_experiment
 from fefreq.experiments.schema import ExperimentError
 from harness.experiments import preset_path
 
-GOOD = """
+GOOD = (
+    """
 title = "Two tones"
 times = { first = 0.1, last = 100, count = 3 }
-[target]
-kind = "tones"
-bounds = [[-1, 1]]
-shape = [128]
-frequencies = [1, 8.5]
-width = 0.2
-[model]
-kind = "fourier-features"
-output_std = 1.0
-density = { kind = "gaussian", scale = 3.0 }
 """
+    + tones_table(128, [1, 8.5])
+    + features_table(1.0, 3.0)
+)
 
 
 def read(tmp_path, text):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from problems import features_table, tones_table
 from typer.testing import CliRunner
 
 import fefreq
@@ -18,21 +19,15 @@ from harness.experiments import preset_names, preset_path
 from harness.studies.files import find
 from harness.training.plane_wave_trainer import PlaneWaveTrainer
 
-EXPERIMENT = """
+EXPERIMENT = (
+    """
 title = "Two tones <quickly>"
 question = "Is the fast tone learned later?"
 times = { first = 0.5, last = 20, count = 6 }
-[target]
-kind = "tones"
-bounds = [[-1, 1]]
-shape = [96]
-frequencies = [1, 4]
-width = 0.2
-[model]
-kind = "fourier-features"
-output_std = 0.5
-density = { kind = "gaussian", scale = 2.0 }
-[training]
+"""
+    + tones_table(96, [1, 4])
+    + features_table(0.5, 2.0)
+    + """[training]
 width = 2048
 seeds = 2
 learning_rate = 0.2
@@ -40,6 +35,7 @@ learning_rate = 0.2
 kind = "field"
 tolerance = 0.1
 """
+)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Files of comparisons: what is accepted beyond a prediction, and how mistakes are named."""
 
 import pytest
+from problems import features_table, tones_table
 
 from fefreq.experiments.experiment import Experiment
 from fefreq.experiments.schema import ExperimentError
@@ -9,22 +10,17 @@ from harness.studies import study_kind, study_kinds
 from harness.studies.comparison.study import Comparison
 from harness.studies.files import read_file
 
-GOOD = """
+GOOD = (
+    """
 title = "Two tones"
 times = { first = 0.1, last = 100, count = 3 }
-[target]
-kind = "tones"
-bounds = [[-1, 1]]
-shape = [128]
-frequencies = [1, 8.5]
-width = 0.2
-[model]
-kind = "fourier-features"
-output_std = 1.0
-density = { kind = "gaussian", scale = 3.0 }
-[training]
+"""
+    + tones_table(128, [1, 8.5])
+    + features_table(1.0, 3.0)
+    + """[training]
 width = 64
 """
+)
 
 
 def read(tmp_path, text):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from PIL import Image
+from problems import tones_table
 from pydantic import ValidationError
 
 import fefreq
@@ -27,15 +28,13 @@ from harness.studies.relu_dynamics.targets import Photograph
 from harness.studies.relu_vs_fourier_features.checks import BiasCheck, LeftCheck
 from harness.studies.relu_vs_fourier_features.study import ReluVsFourierFeatures
 
-LINE = """
+LINE = (
+    """
 title = "Tiny"
 kind = "relu-dynamics"
-[target]
-kind = "tones"
-bounds = [[0, 1]]
-shape = [64]
-frequencies = [2, 5]
-[network]
+"""
+    + tones_table(64, [2, 5], bounds=(0, 1), width=None)
+    + """[network]
 width = 8
 hidden_layers = 2
 [conditions.unit]
@@ -67,6 +66,7 @@ quantity = "mean-squared-error"
 condition = "unit"
 at_least = 100
 """
+)
 
 PLANE = """
 title = "Tiny image"

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import xarray as xr
+from problems import features_table, tones_table
 from typer.testing import CliRunner
 
 import harness
@@ -24,25 +25,20 @@ from harness.sweeps.cells import make_cells, read_axis
 from harness.sweeps.engines import Cluster, Computed, Here, Processes, Task
 from harness.sweeps.progress import CellBar
 
-EXPERIMENT = """
+EXPERIMENT = (
+    """
 title = "A slow tone and a fast one"
 question = "Does a wider network follow the prediction more closely?"
 times = { first = 1, last = 20, count = 4 }
-[target]
-kind = "tones"
-bounds = [[-1, 1]]
-shape = [48]
-frequencies = [1, 3]
-width = 0.2
-[model]
-kind = "fourier-features"
-output_std = 0.3
-density = { kind = "gaussian", scale = 2.0 }
-[training]
+"""
+    + tones_table(48, [1, 3])
+    + features_table(0.3, 2.0)
+    + """[training]
 width = 64
 learning_rate = 0.5
 seeds = 2
 """
+)
 OVER = {"training.width": [32, 128], "training.learning_rate": [0.5, 1.0]}
 
 

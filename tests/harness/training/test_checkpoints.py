@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from problems import features_table, tones_table
 from typer.testing import CliRunner
 
 import fefreq
@@ -70,20 +71,14 @@ MODEL = fefreq.FourierFeatures(fefreq.Gaussian(2.0), output_std=0.5)
 SPEC = DeepFourierFeatureNetwork(fefreq.Gaussian(1.5), 7, 2, bias_std=0.3)
 TIMES = [0.0, 0.3, 0.5, 0.8]
 
-EXPERIMENT = """
+EXPERIMENT = (
+    """
 title = "Two tones"
 times = [0, 1, 4]
-[target]
-kind = "tones"
-bounds = [[-1, 1]]
-shape = [32]
-frequencies = [1, 3]
-width = 0.2
-[models.slow]
-kind = "fourier-features"
-output_std = 0.5
-density = { kind = "gaussian", scale = 2.0 }
-[models.fast]
+"""
+    + tones_table(32, [1, 3])
+    + features_table(0.5, 2.0, "models.slow")
+    + """[models.fast]
 kind = "fourier-features"
 density = { kind = "uniform", half_width = 4.0 }
 [training]
@@ -91,6 +86,7 @@ width = 32
 seeds = 2
 learning_rate = 0.05
 """
+)
 
 
 def dense(rate=0.01, **options):
