@@ -1,4 +1,4 @@
-r"""Kernel flow: what training does to the error on the data themselves, exactly, at infinite width.
+r"""NTK gradient flow: what training does to the error on the data, exactly for infinitely wide networks.
 
 .. math:: ∂_t u(x_i) = -\sum_j K(x_i, x_j)\, q_j\, u(x_j) , \qquad u(t) = e^{-tKq} u(0) .
 

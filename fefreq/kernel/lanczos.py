@@ -1,4 +1,4 @@
-r"""What training makes of a vector ``v``, at all times at once, for a symmetric ``S ≥ 0`` known by its products.
+r"""Functions of a symmetric matrix ``S ≥ 0`` on a vector ``v``, at all training times, by Lanczos.
 
 Lanczos' recurrence builds an orthonormal basis ``V`` of the span of ``v, Sv, S²v, …`` in which ``S`` is a
 tridiagonal matrix ``T``, and ``‖v‖ V exp(-tT) e_1`` approximates the flow ``exp(-tS) v`` at every time. It obeys

@@ -1,4 +1,4 @@
-r"""The cusp of a kernel, taken apart from its smooth rest.
+r"""Kernels with a cusp: the part near the cusp as a sparse matrix, apart from the smooth rest.
 
 The characteristic function of a heavy-tailed density has a cusp at the origin, which no short Fourier series
 follows. With a window ``ω`` that falls smoothly from 1 at the origin to 0 at the distance ``ε``

@@ -1,4 +1,4 @@
-r"""The tangent kernel on the data: ``(K q u)_i = Σ_j K(x_i, x_j) q_j u_j``, and the ways to compute it.
+r"""The neural tangent kernel (NTK) on the data: ``(K q u)_i = Σ_j K(x_i, x_j) q_j u_j``, and the ways to compute it.
 
 ``√q K √q`` is symmetric, positive semi-definite and similar to ``K q``; its eigenvalues are the rates at which
 training can reduce the error.

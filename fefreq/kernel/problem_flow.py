@@ -1,4 +1,4 @@
-r"""Kernel flow of a boundary value problem: what a wide network trained on residuals learns, exactly.
+r"""NTK gradient flow of a boundary value problem: what a wide network learns that is trained on residuals.
 
 With the rows of a problem (:mod:`fefreq.operators.boundary_value_problem`) as the data and their operators acting on
 both arguments of the tangent kernel, training on the residuals ``r = [g; b] - [ℒ; ℬ] N`` is again

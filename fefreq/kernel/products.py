@@ -1,4 +1,4 @@
-r"""Products with a tangent kernel between two sets of points: ``y_i = Σ_j K(x_i, s_j) w_j``.
+r"""Products with a neural tangent kernel (NTK) between two sets of points: ``y_i = Σ_j K(x_i, s_j) w_j``.
 
 Every term of a kernel is ``(a + b x·s) κ(x ∓ s)``. The factor ``x·s`` is removed by
 

@@ -1,4 +1,4 @@
-r"""Adam's clock: the loss over steps of Adam, computed along the tangent kernel.
+r"""Adam's clock: the loss over steps of Adam, computed along the neural tangent kernel (NTK).
 
 Adam divides the running mean of every parameter's gradient by the root of the running mean of its square. Within one
 tensor ``l`` of ``P_l`` entries that root is taken to be common: the loss ``Σ_j w_j u(x_j)²``, ``Σ w = 1``, gives an

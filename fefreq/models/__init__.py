@@ -1,4 +1,4 @@
-"""Models: what gradient descent on one architecture does to the error, at infinite width."""
+"""Models: coefficients of the diffusion equation and neural tangent kernel (NTK) of an architecture."""
 
 from fefreq.models.deep_fourier_features import DeepFourierFeatures
 from fefreq.models.fourier_features import FourierFeatures

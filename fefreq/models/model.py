@@ -1,4 +1,4 @@
-r"""What every model offers: the coefficients of its diffusion equation and its tangent kernel.
+r"""The interface of models: coefficients of the diffusion equation, and the neural tangent kernel (NTK).
 
 In the limit of infinite width, gradient descent on a network moves the residual ``u`` by its tangent
 kernel ``K`` (positions) or, on the whole space, by a damped diffusion (frequencies):
