@@ -20,6 +20,7 @@ from fefreq.fields.error_curves import ErrorCurves
 from fefreq.initialisation.scale.recommendation import Recommendation
 from fefreq.initialisation.scale.report import code, flatness
 from fefreq.initialisation.scale.search import AliasWarning, recommend_scale
+from fefreq.support.progress import NullProgress
 from fefreq.targets.split import split_grid, split_points
 
 UNIT = [(0, 1), (0, 1)]
@@ -228,9 +229,20 @@ def test_scales_that_alias_are_warned_of_with_the_limit():
 
 
 def test_progress_hears_of_every_prediction():
-    heard: list[tuple[int, int]] = []
-    recommend_scale(waves(1.0, 16), UNIT, scales=[1, 2], progress=lambda *now: heard.append(now))
-    assert heard == [(0, 2), (1, 2), (2, 2)]
+    heard: list[object] = []
+
+    class Noted(NullProgress):
+        def start(self, description, total):
+            heard.append((description, total))
+
+        def advance(self, count=1):
+            heard.append(count)
+
+        def finish(self):
+            heard.append("end")
+
+    recommend_scale(waves(1.0, 16), UNIT, scales=[1, 2], progress=Noted())
+    assert heard == [("predicting", 2), 1, 1, "end"]
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,14 @@ def experiment(tmp_path):
 
 
 @pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C reaches the command, even where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     monkeypatch.setattr("harness.reports.page.Page.save_figures", lambda page, folder: None)
     monkeypatch.setattr(
