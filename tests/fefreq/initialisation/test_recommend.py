@@ -278,7 +278,10 @@ def test_progress_hears_of_every_prediction():
         ({"values": waves(1, 8), "family": "cauchy"}, "no family 'cauchy'; there are gaussian, uniform"),
         ({"values": waves(1, 8), "family": []}, "no family of densities was given"),
         ({"values": waves(1, 8), "hidden_layers": -1}, "hidden_layers must be at least 0"),
-        ({"values": waves(1, 8), "activation": "elu"}, "'relu'"),
+        (
+            {"values": waves(1, 8), "activation": "elu"},
+            "'relu', 'erf', 'sine', 'tanh', 'sigmoid', 'gelu', 'silu' and 'softplus'",
+        ),
         ({"values": waves(1, 8), "times": [-1.0], "scales": [1]}, "times must be at least 0"),
         ({"values": waves(1, 8), "peak": 0}, "peak must be positive and finite, but it is 0"),
         ({"values": waves(1, 8), "points": np.zeros((8, 1))}, "give either the bounds"),
@@ -443,7 +446,11 @@ def test_a_mask_in_colour_is_dark_where_all_colours_are(tmp_path):
         ("good", ["--scales", "1;2"], "numbers with commas between"),
         ("good", ["--holdout", "half"], '--holdout must be "alternate" or a share'),
         ("good", ["--until", "-3"], "a training time must be positive"),
-        ("good", ["--activation", "elu"], "'relu'"),
+        (
+            "good",
+            ["--activation", "elu"],
+            "'relu', 'erf', 'sine', 'tanh', 'sigmoid', 'gelu', 'silu' and 'softplus'",
+        ),
     ],
 )
 def test_bad_input_ends_with_status_2_and_one_sentence(case, options, message, picture, tmp_path):

@@ -76,8 +76,12 @@ def test_the_error_is_below_its_bound_and_not_far_below(spectrum, way, capacity)
         assert np.max(evolved.bound) <= rtol
         # On a flat spectrum what leaks out decays on its own, which the bound does not see; without
         # orthogonality some of it comes back as copies of what is there.
-        pessimism = (30 if capacity is None else 100) * (300 if spectrum == "flat" else 1)
-        assert evolved.bound[-1] <= pessimism * errors.max()
+        if way in ("flow", "descent", "fast descent"):
+            pessimism = 1000 if spectrum == "flat" else 30 if capacity is None else 100
+            assert evolved.bound[-1] <= pessimism * errors[-1]
+        else:  # errors swing, so that the last one may happen to be small
+            pessimism = (30 if capacity is None else 100) * (300 if spectrum == "flat" else 1)
+            assert evolved.bound[-1] <= pessimism * errors.max()
         # S ∫ u = u(0) - u: an error of the integral is one of what has been learned.
         gap = np.linalg.norm((integrals - learned) @ S, axis=1) / np.linalg.norm(v)
         assert np.all(gap <= 2 * evolved.bound + rounding)
